@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// One structured log line: a step of an event's way, tied to the others by the correlation id. A record of
+// views into what the relay holds anyway; it costs nothing until a sink reads it.
+#pragma once
+
+#include <concepts>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "event_relay/core/decision.hpp"
+#include "event_relay/core/envelope.hpp"
+#include "event_relay/core/notification.hpp"
+#include "event_relay/core/payload.hpp"
+
+namespace event_relay {
+
+enum class breadcrumb_status {
+  started,    ///< an attempt begins; for the relay: one has ended and another follows
+  succeeded,  ///< the step is done
+  retrying,   ///< the attempt failed, another follows
+  failed,     ///< the event is a dead letter
+};
+
+constexpr std::string_view wire_name(breadcrumb_status status) {
+  switch (status) {
+    case breadcrumb_status::started: return "started";
+    case breadcrumb_status::succeeded: return "succeeded";
+    case breadcrumb_status::retrying: return "retrying";
+    case breadcrumb_status::failed: return "failed";
+  }
+  return "unknown";
+}
+
+/// What a sink is given. A view: copy what shall outlive the call. A detail that does not belong to the
+/// step is empty or null, and a sink leaves it out.
+struct breadcrumb {
+  /// Which part of the host speaks: one of the two names in the relay's options.
+  std::string_view source;
+  /// e.g. "booking.created.worker-consume"; static storage.
+  std::string_view step;
+  std::string_view correlation_id;
+  breadcrumb_status status = breadcrumb_status::started;
+
+  // The details, in the order of the wire.
+  std::string_view event_name = {};
+  std::string_view event_id = {};
+  std::span<const reference_value> references = {};
+  std::optional<bool> replayed = {};
+  /// What the attempt decided, where it was not a success.
+  std::optional<attempt_status> outcome = {};
+  /// What the worker reported to the relay.
+  std::optional<attempt_status> worker_status = {};
+  const retry_metadata* retry = nullptr;
+  const dead_letter_marker* dead_letter = nullptr;
+  /// The failure's text: what a handler said or threw. Not to be trusted in a log unescaped.
+  std::string_view error = {};
+  /// For a notification's step, which shows its content and `references` and nothing else.
+  const notification* queued = nullptr;
+};
+
+/// `record` takes one breadcrumb. It may throw: the relay counts that and goes on, for a log must neither
+/// lose nor repeat an event. **Thread safety**: called from every thread that publishes.
+template <class Type>
+concept breadcrumb_sink = requires(Type& sink, const breadcrumb& crumb) {
+  sink.record(crumb);
+};
+
+/// The default: records nothing and costs nothing.
+struct null_sink {
+  void record(const breadcrumb&) const noexcept {}
+};
+
+}  // namespace event_relay

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+// A breadcrumb as one JSON object, piece by piece into a buffer: names that the library made are appended
+// as they are, text from outside is escaped. No line end and no timestamp; those are the sink's.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "event_relay/core/breadcrumb.hpp"
+#include "event_relay/core/envelope.hpp"
+#include "event_relay/core/instant.hpp"
+#include "event_relay/core/json_text.hpp"
+#include "event_relay/core/notification.hpp"
+#include "event_relay/core/payload.hpp"
+
+namespace event_relay {
+
+namespace detail {
+
+template <class Buffer, std::integral Number>
+void append_number(Buffer& out, Number value) {
+  const fmt::format_int digits{value};
+  append(out, {digits.data(), digits.size()});
+}
+
+template <class Buffer>
+void append_references(Buffer& out, std::span<const reference_value> references) {
+  for (const reference_value& each : references) {
+    out.push_back(',');
+    append_json_string(out, each.name);
+    out.push_back(':');
+    if (const auto* text = std::get_if<std::string_view>(&each.value)) {
+      append_json_string(out, *text);
+    } else {
+      append_number(out, std::get<std::int64_t>(each.value));
+    }
+  }
+}
+
+}  // namespace detail
+
+/// {"strategy":...,"attempt":...,"maxAttempts":...,"backoffMs":...,"nextAttemptAt":...}
+template <class Buffer>
+void append_json(Buffer& out, const retry_metadata& retry) {
+  detail::append(out, R"({"strategy":")");
+  detail::append(out, retry.strategy);
+  detail::append(out, R"(","attempt":)");
+  detail::append_number(out, retry.attempt);
+  detail::append(out, R"(,"maxAttempts":)");
+  detail::append_number(out, retry.max_attempts);
+  detail::append(out, R"(,"backoffMs":)");
+  detail::append_number(out, retry.backoff.count());
+  detail::append(out, R"(,"nextAttemptAt":")");
+  detail::append(out, iso8601_text{retry.next_attempt_at});
+  detail::append(out, R"("})");
+}
+
+/// {"terminal":true,"queueName":...,"reason":...,"markedAt":...}
+template <class Buffer>
+void append_json(Buffer& out, const dead_letter_marker& marker) {
+  static_assert(dead_letter_marker::terminal);
+  detail::append(out, R"({"terminal":true,"queueName":")");
+  detail::append(out, marker.queue_name);
+  detail::append(out, R"(","reason":")");
+  detail::append(out, wire_name(marker.reason));
+  detail::append(out, R"(","markedAt":")");
+  detail::append(out, iso8601_text{marker.marked_at});
+  detail::append(out, R"("})");
+}
+
+/// {"channel":...,"recipientUserId":...,<references>,"correlationId":...,"subject":...,"body":...,"queuedAt":...}
+template <class Buffer>
+void append_json(Buffer& out, const notification& queued, std::span<const reference_value> references) {
+  detail::append(out, R"({"channel":")");
+  detail::append(out, wire_name(queued.content.channel));
+  detail::append(out, R"(","recipientUserId":)");
+  append_json_string(out, queued.content.recipient);
+  detail::append_references(out, references);
+  detail::append(out, R"(,"correlationId":")");
+  detail::append(out, queued.correlation.view());
+  if (queued.content.subject) {
+    detail::append(out, R"(","subject":)");
+    append_json_string(out, *queued.content.subject);
+    detail::append(out, R"(,"body":)");
+  } else {
+    detail::append(out, R"(","body":)");
+  }
+  append_json_string(out, queued.content.body);
+  detail::append(out, R"(,"queuedAt":")");
+  detail::append(out, iso8601_text{queued.queued_at});
+  detail::append(out, R"("})");
+}
+
+namespace detail {
+
+// The details of every step but a notification's: `eventId`, and what else the step has.
+template <class Buffer>
+void append_event_details(Buffer& out, const breadcrumb& crumb) {
+  if (!crumb.event_name.empty()) {
+    append(out, R"("eventName":")");
+    append(out, crumb.event_name);
+    append(out, R"(",)");
+  }
+  append(out, R"("eventId":)");
+  append_json_string(out, crumb.event_id);
+  append_references(out, crumb.references);
+  if (crumb.replayed) {
+    append(out, *crumb.replayed ? R"(,"replayed":true)" : R"(,"replayed":false)");
+  }
+  if (crumb.outcome) {
+    append(out, R"(,"outcome":")");
+    append(out, wire_name(*crumb.outcome));
+    out.push_back('"');
+  }
+  if (crumb.worker_status) {
+    append(out, R"(,"workerStatus":")");
+    append(out, wire_name(*crumb.worker_status));
+    append(out, R"(","workerCorrelationId":")");
+    append(out, crumb.correlation_id);
+    out.push_back('"');
+  }
+  if (crumb.retry != nullptr) {
+    append(out, R"(,"retry":)");
+    append_json(out, *crumb.retry);
+  }
+  if (crumb.dead_letter != nullptr) {
+    append(out, R"(,"dlq":)");
+    append_json(out, *crumb.dead_letter);
+  }
+  if (!crumb.error.empty()) {
+    append(out, R"(,"error":)");
+    append_json_string(out, crumb.error);
+  }
+}
+
+}  // namespace detail
+
+/// {["timestamp":...,]"source":...,"event":...,"correlationId":...,"status":...,"details":{...}}
+template <class Buffer>
+void append_json(Buffer& out, const breadcrumb& crumb, const std::optional<instant>& timestamp = std::nullopt) {
+  out.push_back('{');
+  if (timestamp) {
+    detail::append(out, R"("timestamp":")");
+    detail::append(out, iso8601_text{*timestamp});
+    detail::append(out, R"(",)");
+  }
+  detail::append(out, R"("source":)");
+  append_json_string(out, crumb.source);
+  detail::append(out, R"(,"event":")");
+  detail::append(out, crumb.step);
+  detail::append(out, R"(","correlationId":")");
+  detail::append(out, crumb.correlation_id);
+  detail::append(out, R"(","status":")");
+  detail::append(out, wire_name(crumb.status));
+  if (crumb.queued != nullptr) {
+    detail::append(out, R"(","details":{"notification":)");
+    append_json(out, *crumb.queued, crumb.references);
+  } else {
+    detail::append(out, R"(","details":{)");
+    detail::append_event_details(out, crumb);
+  }
+  detail::append(out, "}}");
+}
+
+}  // namespace event_relay

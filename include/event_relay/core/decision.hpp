@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// The rule of the house: what follows from an attempt. Two pure functions, without I/O, clock or state;
+// every driver (the in-process relay, a durable worker) calls them and only carries out what they say.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "event_relay/core/backoff.hpp"
+#include "event_relay/core/envelope.hpp"
+#include "event_relay/core/instant.hpp"
+#include "event_relay/core/outcome.hpp"
+#include "event_relay/core/random.hpp"
+
+namespace event_relay {
+
+/// Where an event stands after an attempt.
+enum class attempt_status {
+  processed,        ///< final
+  retry_scheduled,  ///< another attempt follows
+  dead_letter,      ///< final: no further attempt is made
+};
+
+constexpr std::string_view wire_name(attempt_status status) {
+  switch (status) {
+    case attempt_status::processed: return "processed";
+    case attempt_status::retry_scheduled: return "retry-scheduled";
+    case attempt_status::dead_letter: return "dead-letter";
+  }
+  return "unknown";
+}
+
+/// What follows from an attempt.
+struct decision {
+  attempt_status status = attempt_status::processed;
+  retry_metadata retry;
+  /// Present exactly when `status` is dead_letter.
+  std::optional<dead_letter_marker> dead_letter;
+  /// The failure's text; empty where there is none.
+  std::string error;
+
+  bool operator==(const decision&) const = default;
+};
+
+/// What is known when an attempt starts: its number, and the wait and instant that its failure would mean.
+template <backoff_policy Backoff, random_source Random>
+constexpr retry_metadata plan_attempt(attempt_number attempt, attempt_number max_attempts, const Backoff& backoff,
+                                      instant now, Random& random) {
+  const std::chrono::milliseconds wait = backoff.delay(attempt, random);
+  return {.strategy = Backoff::strategy_name.view(),
+          .attempt = attempt,
+          .max_attempts = max_attempts,
+          .backoff = wait,
+          .next_attempt_at = saturating_add(now, wait)};
+}
+
+/// What follows from `result`. `planned` is the attempt's plan, `now` its start, `dead_letter_queue` the
+/// event's queue name (static storage). A failure in the last attempt, or beyond it, is final; success
+/// never depends on the attempt's number. A handler's own delay replaces the planned wait, and a negative
+/// one counts as 0.
+inline decision decide(const retry_metadata& planned, outcome result, std::string_view dead_letter_queue, instant now) {
+  const auto dead = [&](dead_letter_reason reason, std::string&& error) {
+    return decision{attempt_status::dead_letter, planned, dead_letter_marker{dead_letter_queue, reason, now},
+                    std::move(error)};
+  };
+  if (std::holds_alternative<processed>(result)) {
+    return {attempt_status::processed, planned, std::nullopt, {}};
+  }
+  if (auto* refused = std::get_if<reject>(&result)) {
+    return dead(dead_letter_reason::rejected, std::move(refused->reason));
+  }
+  auto& failure = std::get<retry>(result);
+  if (planned.attempt >= planned.max_attempts) {
+    return dead(dead_letter_reason::max_attempts_exhausted, std::move(failure.reason));
+  }
+  decision again{attempt_status::retry_scheduled, planned, std::nullopt, std::move(failure.reason)};
+  if (failure.delay) {
+    again.retry.strategy = "handler-delay";
+    again.retry.backoff = std::max(*failure.delay, std::chrono::milliseconds::zero());
+    again.retry.next_attempt_at = saturating_add(now, again.retry.backoff);
+  }
+  return again;
+}
+
+}  // namespace event_relay

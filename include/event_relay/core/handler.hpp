@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// The host's code, one overload an event: the check that none is missing, and the call that turns whatever
+// happens in it, exceptions included, into an outcome.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <exception>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "event_relay/core/envelope.hpp"
+#include "event_relay/core/event.hpp"
+#include "event_relay/core/event_catalog.hpp"
+#include "event_relay/core/fixed_string.hpp"
+#include "event_relay/core/outcome.hpp"
+
+namespace event_relay {
+
+/// Takes the envelope of `Event` and returns an `outcome`, one of its alternatives, or nothing, which is
+/// `processed`. It may throw anything. **Delivery**: at least once; it runs again for an event whose
+/// attempt failed, so its effects must bear repetition. **Thread safety**: it runs on the thread that
+/// publishes; a handler shared by publishing threads must be thread-safe.
+template <class Handler, class Event>
+concept handler_of = event_type<Event> && std::invocable < Handler&,
+        const worker_envelope<Event>
+& > &&(std::is_void_v<std::invoke_result_t<Handler&, const worker_envelope<Event>&>> ||
+       std::convertible_to<std::invoke_result_t<Handler&, const worker_envelope<Event>&>, outcome>);
+
+namespace detail {
+
+template <char... Name>
+struct no_handler_for {
+  static_assert(
+      sizeof...(Name) == static_cast<std::size_t>(-1),
+      "event_relay: the handler has no overload for an event of the catalog, taking const worker_envelope<Event>& "
+      "and returning an outcome or nothing; the event's name is spelled in no_handler_for<...>");
+};
+
+template <class Handler, event_type Event>
+consteval bool require_handler() {
+  if constexpr (!handler_of<Handler, Event>) {
+    spell<no_handler_for, Event::name_literal>();
+  }
+  return handler_of<Handler, Event>;
+}
+
+template <class Handler, class Catalog>
+inline constexpr bool handles_all = false;
+template <class Handler, class... Events>
+inline constexpr bool handles_all<Handler, event_catalog<Events...>> = (require_handler<Handler, Events>() && ...);
+
+// The text of what was caught. Out of memory, the text is given up rather than the event.
+inline std::string failure_text(const char* what) noexcept {
+  try {
+    return what;
+  } catch (...) {
+    return {};
+  }
+}
+
+}  // namespace detail
+
+/// Several handlers as one: handlers{[](const worker_envelope<booking_created>&) {...}, ...}.
+template <class... Handlers>
+struct handlers : Handlers... {
+  using Handlers::operator()...;
+};
+
+template <class... Handlers>
+handlers(Handlers...) -> handlers<Handlers...>;
+
+/// Runs the handler. Whatever it throws becomes a `retry` with the exception's text.
+template <event_type Event, handler_of<Event> Handler>
+outcome invoke_handler(Handler& handler, const worker_envelope<Event>& envelope) {
+  try {
+    if constexpr (std::is_void_v<std::invoke_result_t<Handler&, const worker_envelope<Event>&>>) {
+      handler(envelope);
+      return processed{};
+    } else {
+      return handler(envelope);
+    }
+  } catch (const std::exception& error) {
+    return retry{detail::failure_text(error.what())};
+  } catch (...) {
+    return retry{detail::failure_text("the handler threw something that is not a std::exception")};
+  }
+}
+
+}  // namespace event_relay

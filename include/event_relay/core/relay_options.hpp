@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// Everything that a relay is made of besides the events and their handler. Each part has a default; each
+// `with_*` returns options in which that part is another, and leaves the rest.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "event_relay/core/attempt_policy.hpp"
+#include "event_relay/core/backoff.hpp"
+#include "event_relay/core/breadcrumb.hpp"
+#include "event_relay/core/clock.hpp"
+#include "event_relay/core/envelope.hpp"
+#include "event_relay/core/event.hpp"
+#include "event_relay/core/notifier.hpp"
+#include "event_relay/core/pacing.hpp"
+#include "event_relay/core/random.hpp"
+
+namespace event_relay {
+
+/// The two names under which a relay's breadcrumbs appear.
+struct breadcrumb_sources {
+  /// Of the loop: emitting an event, relaying it, its end.
+  std::string relay = "relay";
+  /// Of the attempts: the handler's run and the notifications.
+  std::string worker = "worker";
+};
+
+/// The parts, held by value: a part with state that the host wants to look at is a handle to it, as
+/// `collecting_notifier` is. Made by `relay_options()`.
+template <backoff_policy Backoff, attempt_policy Faults, pacing_policy Pacing, clock Clock, random_source Random,
+          breadcrumb_sink Sink, notifier Notifier, class DeadLetters>
+class basic_relay_options {
+  using parts = std::tuple<Backoff, Faults, Pacing, Clock, Random, Sink, Notifier, DeadLetters>;
+
+ public:
+  basic_relay_options(attempt_number max_attempts, breadcrumb_sources sources, parts all)
+      : max_attempts_{max_attempts}, sources_{std::move(sources)}, parts_{std::move(all)} {}
+
+  /// How many attempts an event gets before it is a dead letter. Throws std::invalid_argument for 0.
+  basic_relay_options with_max_attempts(attempt_number most) && {
+    if (most == 0) {
+      throw std::invalid_argument("relay_options: max_attempts is 0, must be 1 or more");
+    }
+    max_attempts_ = most;
+    return std::move(*this);
+  }
+  basic_relay_options with_sources(breadcrumb_sources sources) && {
+    sources_ = std::move(sources);
+    return std::move(*this);
+  }
+  template <backoff_policy Part>
+  auto with_backoff(Part part) && {
+    return std::move(*this).template with<0>(std::move(part));
+  }
+  template <attempt_policy Part>
+  auto with_faults(Part part) && {
+    return std::move(*this).template with<1>(std::move(part));
+  }
+  template <pacing_policy Part>
+  auto with_pacing(Part part) && {
+    return std::move(*this).template with<2>(std::move(part));
+  }
+  template <clock Part>
+  auto with_clock(Part part) && {
+    return std::move(*this).template with<3>(std::move(part));
+  }
+  template <random_source Part>
+  auto with_random(Part part) && {
+    return std::move(*this).template with<4>(std::move(part));
+  }
+  template <breadcrumb_sink Part>
+  auto with_sink(Part part) && {
+    return std::move(*this).template with<5>(std::move(part));
+  }
+  template <notifier Part>
+  auto with_notifier(Part part) && {
+    return std::move(*this).template with<6>(std::move(part));
+  }
+  /// `receive(envelope, error)` is called for each event that becomes a dead letter, after its last
+  /// breadcrumb; a generic callable serves all events. What it throws reaches the publisher's caller.
+  template <class Part>
+  auto with_dead_letters(Part receive) && {
+    return std::move(*this).template with<7>(std::move(receive));
+  }
+
+  attempt_number max_attempts() const { return max_attempts_; }
+  const breadcrumb_sources& sources() const { return sources_; }
+  const Backoff& backoff() const { return std::get<0>(parts_); }
+  const Faults& faults() const { return std::get<1>(parts_); }
+  Pacing& pacing() { return std::get<2>(parts_); }
+  Clock& time() { return std::get<3>(parts_); }
+  Random& random() { return std::get<4>(parts_); }
+  Sink& sink() { return std::get<5>(parts_); }
+  Notifier& notifications() { return std::get<6>(parts_); }
+  DeadLetters& dead_letters() { return std::get<7>(parts_); }
+
+ private:
+  template <std::size_t Which, class Part>
+  auto with(Part part) && {
+    return [&]<std::size_t... At>(std::index_sequence<At...>) {
+      auto pick = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) -> auto&& {
+        if constexpr (Index == Which) {
+          return std::move(part);
+        } else {
+          return std::get<Index>(std::move(parts_));
+        }
+      };
+      using options = basic_relay_options<std::conditional_t<At == Which, Part, std::tuple_element_t<At, parts>>...>;
+      return options{max_attempts_, std::move(sources_), {pick(std::integral_constant<std::size_t, At>{})...}};
+    }
+    (std::make_index_sequence<std::tuple_size_v<parts>>{});
+  }
+
+  attempt_number max_attempts_;
+  breadcrumb_sources sources_;
+  parts parts_;
+};
+
+/// The default: a dead letter is only reported, by its breadcrumbs and the relay's result.
+struct ignore_dead_letters {
+  template <event_type Event>
+  void operator()(const worker_envelope<Event>&, std::string_view) const {}
+};
+
+/// The defaults: 3 attempts; exponential backoff from 1 s, reported but not waited for (`at_once`); no
+/// faults; the machine's clock and random numbers; no breadcrumbs; notifications
+/// collected; dead letters reported.
+inline auto relay_options() {
+  return basic_relay_options<exponential_backoff, no_faults, at_once, system_clock, process_random, null_sink,
+                             collecting_notifier, ignore_dead_letters>{
+      3, {}, {exponential_backoff{std::chrono::seconds{1}}, {}, {}, {}, {}, {}, {}, {}}};
+}
+
+}  // namespace event_relay
