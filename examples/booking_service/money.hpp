@@ -17,27 +17,28 @@ struct decimal {
   int scale = 0;
 };
 
-/// "75", "75.5" or "-0.25"; nothing for anything else, or for more than 18 digits.
+/// "75", "75.5" or "-0.25"; nothing for anything else, or for more than 18 significant or decimal digits.
 constexpr std::optional<decimal> parse_decimal(std::string_view text) {
   decimal value;
   if (text.starts_with('-')) {
     value.negative = true;
     text.remove_prefix(1);
   }
+  constexpr std::int64_t most_before_a_digit = 99'999'999'999'999'999;
   bool in_fraction = false;
-  int digits = 0;
+  bool has_digit = false;
   for (std::size_t at = 0; at < text.size(); ++at) {
-    if (text[at] == '.' && !in_fraction && at > 0 && at + 1 < text.size()) {
+    if (text[at] == '.' && !in_fraction && has_digit && at + 1 < text.size()) {
       in_fraction = true;
-    } else if (text[at] >= '0' && text[at] <= '9' && digits < 18) {
+    } else if (text[at] >= '0' && text[at] <= '9' && value.digits <= most_before_a_digit && value.scale < 18) {
       value.digits = value.digits * 10 + (text[at] - '0');
       value.scale += in_fraction ? 1 : 0;
-      ++digits;
+      has_digit = true;
     } else {
       return std::nullopt;
     }
   }
-  return digits > 0 ? std::optional{value} : std::nullopt;
+  return has_digit ? std::optional{value} : std::nullopt;
 }
 
 /// `price` x `count` in hundredths, rounded half up; nothing if it does not fit or either is negative.

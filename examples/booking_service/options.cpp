@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "options.hpp"
 
-#include <map>
+#include <cstdint>
+#include <string>
+#include <variant>
 
 #include <CLI/CLI.hpp>
 
@@ -10,6 +12,7 @@ namespace bookings {
 std::variant<options, int> parse_options(int argc, char** argv) {
   options chosen;
   std::int64_t base_backoff_ms = chosen.base_backoff.count();
+  std::string summary = "table";
   bool in_process = false;
 
   CLI::App app{"Plays a file of hotel bookings through a booking service and carries its events to their end.",
@@ -18,9 +21,8 @@ std::variant<options, int> parse_options(int argc, char** argv) {
   app.add_option("--fail-until", chosen.fail_until, "Fail attempts 1 to N of every event")
       ->type_name("N")
       ->capture_default_str();
-  app.add_option("--fail-rate", chosen.fail_rate, "Fail each attempt with probability P")
+  app.add_option("--fail-rate", chosen.fail_rate, "Fail each attempt with probability P, 0 to 1")
       ->type_name("P")
-      ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   app.add_option("--seed", chosen.seed, "Make the injected faults and the ids repeatable")->type_name("S");
   app.add_option("--max-attempts", chosen.max_attempts, "Attempts before an event is a dead letter")
@@ -36,20 +38,22 @@ std::variant<options, int> parse_options(int argc, char** argv) {
       ->type_name("FILE");
   app.add_option("--notifications", chosen.notifications, "Write all notifications to FILE, as JSON lines")
       ->type_name("FILE");
-  app.add_option("--summary", chosen.summary, "How to print the summary: table or json")
+  app.add_option("--summary", summary, "How to print the summary")
+      ->check(CLI::IsMember({"table", "json"}))
       ->type_name("FORMAT")
-      ->transform(CLI::Transformer(std::map<std::string, summary_format>{{"table", summary_format::table},
-                                                                         {"json", summary_format::json}})
-                      .description(""))
-      ->default_str("table");
+      ->capture_default_str();
   app.add_flag("--in-process", in_process, "Relay in process, retrying at once (the only way so far)");
 
   try {
     app.parse(argc, argv);
+    if (!(chosen.fail_rate >= 0.0 && chosen.fail_rate <= 1.0)) {
+      throw CLI::ValidationError("--fail-rate", "must be 0 to 1");
+    }
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   chosen.base_backoff = std::chrono::milliseconds{base_backoff_ms};
+  chosen.summary = summary == "json" ? summary_format::json : summary_format::table;
   return chosen;
 }
 

@@ -33,8 +33,8 @@ std::string to_json(const run_summary& run) {
 std::string to_table(const run_summary& run) {
   fmt::memory_buffer text;
   const auto line = [&](const event_counts& each) {
-    fmt::format_to(std::back_inserter(text), "{:<18} {:>10} {:>10} {:>13}  {}\n", each.name, each.published,
-                   each.processed, each.dead_lettered, each.pipeline);
+    fmt::format_to(std::back_inserter(text), "{:<18} {:>10} {:>10} {:>13}{}{}\n", each.name, each.published,
+                   each.processed, each.dead_lettered, each.pipeline.empty() ? "" : "  ", each.pipeline);
   };
   fmt::format_to(std::back_inserter(text), "{:<18} {:>10} {:>10} {:>13}  {}\n", "event", "published", "processed",
                  "dead-lettered", "pipeline");

@@ -48,9 +48,9 @@ void append_references(Buffer& out, std::span<const reference_value> references)
 /// {"strategy":...,"attempt":...,"maxAttempts":...,"backoffMs":...,"nextAttemptAt":...}
 template <class Buffer>
 void append_json(Buffer& out, const retry_metadata& retry) {
-  detail::append(out, R"({"strategy":")");
-  detail::append(out, retry.strategy);
-  detail::append(out, R"(","attempt":)");
+  detail::append(out, R"({"strategy":)");
+  append_json_string(out, retry.strategy);
+  detail::append(out, R"(,"attempt":)");
   detail::append_number(out, retry.attempt);
   detail::append(out, R"(,"maxAttempts":)");
   detail::append_number(out, retry.max_attempts);

@@ -74,7 +74,8 @@ inline decision decide(const retry_metadata& planned, outcome result, std::strin
   if (auto* refused = std::get_if<reject>(&result)) {
     return dead(dead_letter_reason::rejected, std::move(refused->reason));
   }
-  auto& failure = std::get<retry>(result);
+  retry failure = result.valueless_by_exception() ? retry{"the handler's outcome holds nothing"}
+                                                  : std::get<retry>(std::move(result));
   if (planned.attempt >= planned.max_attempts) {
     return dead(dead_letter_reason::max_attempts_exhausted, std::move(failure.reason));
   }

@@ -3,6 +3,7 @@
 // 2026-03-20T10:00:00.999Z. Pure arithmetic: nothing here reads a clock or a time zone.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -23,9 +24,9 @@ inline constexpr instant min_instant{-max_instant.time_since_epoch()};
 /// `from + wait`, held at `max_instant` and `min_instant` instead of overflowing.
 constexpr instant saturating_add(instant from, std::chrono::milliseconds wait) {
   if (wait > std::chrono::milliseconds::zero()) {
-    return from >= max_instant || wait > max_instant - from ? max_instant : from + wait;
+    return from > max_instant - wait ? max_instant : std::max(from + wait, min_instant);
   }
-  return from <= min_instant || wait < min_instant - from ? min_instant : from + wait;
+  return from < min_instant - wait ? min_instant : std::min(from + wait, max_instant);
 }
 
 /// The text of an instant, held without allocation. Years outside 0 to 9999 take the expanded form
@@ -47,7 +48,7 @@ class iso8601_text {
 constexpr std::optional<instant> parse_iso8601(std::string_view text);
 
 constexpr iso8601_text::iso8601_text(instant at) {
-  const auto clamped = at > max_instant ? max_instant : at < min_instant ? min_instant : at;
+  const instant clamped = std::clamp(at, min_instant, max_instant);
   const auto day = std::chrono::floor<std::chrono::days>(clamped);
 
   // Days to a civil date by H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days:

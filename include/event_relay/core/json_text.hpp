@@ -15,12 +15,19 @@ namespace event_relay {
 
 namespace detail {
 
-// Not `out.append(...)`: this way the copy of a literal is a few moves, and a breadcrumb takes half the time.
+// Not `out.append(...)`, which copies in a loop of its own: with these two a breadcrumb takes half the time,
+// for the copy of a literal is a few moves.
 template <class Buffer>
 void append(Buffer& out, std::string_view text) {
   const std::size_t at = out.size();
   out.resize(at + text.size());
   std::copy_n(text.data(), text.size(), out.data() + at);
+}
+template <class Buffer, std::size_t SizeWithTerminator>
+void append(Buffer& out, const char (&literal)[SizeWithTerminator]) {
+  const std::size_t at = out.size();
+  out.resize(at + SizeWithTerminator - 1);
+  std::copy_n(literal, SizeWithTerminator - 1, out.data() + at);
 }
 
 // Bytes that a JSON string may hold as they are: printable ASCII but for the quote and the backslash.
@@ -28,22 +35,27 @@ constexpr bool is_plain(char character) {
   return character >= 0x20 && character < 0x7f && character != '"' && character != '\\';
 }
 
-// How many plain characters `text` starts with. Eight at a time where all are plain: ids and most texts
-// are, and this makes a breadcrumb a fifth faster. Each test sets the high bit of a byte that is not
-// plain (S. E. Anderson, "Bit Twiddling Hacks", "Determine if a word has a byte less than n").
-inline std::size_t count_plain(std::string_view text) {
+// Whether the eight characters at `from` are plain: each test sets the high bit of a byte that is not (S. E.
+// Anderson, "Bit Twiddling Hacks", "Determine if a word has a byte less than n").
+inline bool are_eight_plain(const char* from) {
   constexpr std::uint64_t ones = 0x0101010101010101U;
   constexpr std::uint64_t high_bits = 0x8080808080808080U;
-  const auto has_zero_byte = [](std::uint64_t word) { return (word - ones) & ~word; };
+  const auto zero_bytes = [](std::uint64_t word) { return (word - ones) & ~word; };
+  std::uint64_t word = 0;
+  std::memcpy(&word, from, 8);
+  const std::uint64_t not_printable = word | (word - ones * 0x20) | (word + ones);
+  return ((not_printable | zero_bytes(word ^ (ones * '"')) | zero_bytes(word ^ (ones * '\\'))) & high_bits) == 0;
+}
+
+// How many plain characters `text` starts with. Ids and most texts are plain throughout; looking at eight at
+// a time makes their breadcrumbs a fifth faster.
+inline std::size_t count_plain(std::string_view text) {
   std::size_t at = 0;
-  while (at + 8 <= text.size()) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data() + at, 8);
-    const std::uint64_t control = (word - ones * 0x20) | (word + ones) | word;
-    if (((control | has_zero_byte(word ^ (ones * '"')) | has_zero_byte(word ^ (ones * '\\'))) & high_bits) != 0) {
-      break;
-    }
+  while (at + 8 <= text.size() && are_eight_plain(text.data() + at)) {
     at += 8;
+  }
+  if (at + 8 > text.size() && text.size() >= 8 && are_eight_plain(text.data() + text.size() - 8)) {
+    return text.size();
   }
   while (at < text.size() && is_plain(text[at])) {
     ++at;
@@ -113,7 +125,7 @@ void append_escaped(Buffer& out, std::string_view sequence, std::uint32_t codepo
 /// Appends `text` as a JSON string, quotes included. `Buffer` is a fmt::basic_memory_buffer of char.
 template <class Buffer>
 void append_json_string(Buffer& out, std::string_view text) {
-  out.push_back('"');
+  detail::append(out, "\"");
   while (!text.empty()) {
     const std::size_t plain = detail::count_plain(text);
     detail::append(out, text.substr(0, plain));
@@ -124,7 +136,7 @@ void append_json_string(Buffer& out, std::string_view text) {
       text.remove_prefix(length);
     }
   }
-  out.push_back('"');
+  detail::append(out, "\"");
 }
 
 }  // namespace event_relay

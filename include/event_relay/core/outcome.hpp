@@ -8,6 +8,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -18,6 +19,13 @@
 
 namespace event_relay {
 
+namespace detail {
+
+template <class Type>
+concept a_notification_request = std::same_as<std::remove_cvref_t<Type>, notification_request>;
+
+}  // namespace detail
+
 /// The event is dealt with; these notifications follow from it, in this order.
 ///
 ///     return processed{email(customer, "Booked", text), push(customer, text)};
@@ -26,11 +34,10 @@ class processed {
   processed() = default;
 
   /// Throws as `add` does.
-  template <class... Requests>
-  requires(sizeof...(Requests) > 0 &&
-           (std::same_as<notification_request, Requests> && ...)) explicit processed(Requests&&... requests) {
+  template <detail::a_notification_request... Requests>
+  explicit processed(Requests&&... requests) {
     notifications_.reserve(sizeof...(Requests));
-    (add(std::move(requests)), ...);
+    (add(std::forward<Requests>(requests)), ...);
   }
 
   /// Throws std::invalid_argument if one with the same channel, recipient and discriminator is there:
@@ -45,6 +52,7 @@ class processed {
     }
     notifications_.push_back(std::move(request));
   }
+  void add(const notification_request& request) { add(notification_request{request}); }
 
   const std::vector<notification_request>& notifications() const& { return notifications_; }
   std::vector<notification_request>&& notifications() && { return std::move(notifications_); }

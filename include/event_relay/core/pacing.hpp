@@ -38,10 +38,15 @@ concept waiter = requires(Type& blocker, std::chrono::milliseconds wait, std::st
 /// Blocks the calling thread, on the steady clock. Thread-safe.
 struct thread_waiter {
   bool wait_for(std::chrono::milliseconds wait, const std::stop_token& stop) const {
+    constexpr std::chrono::milliseconds longest_at_once = std::chrono::hours{24};  // no clock's sum overflows
     std::mutex mutex;
     std::condition_variable_any never_notified;
     std::unique_lock lock{mutex};
-    never_notified.wait_for(lock, stop, wait, [] { return false; });
+    while (wait > std::chrono::milliseconds::zero() && !stop.stop_requested()) {
+      const auto part = std::min(wait, longest_at_once);
+      never_notified.wait_for(lock, stop, part, [] { return false; });
+      wait -= part;
+    }
     return !stop.stop_requested();
   }
 };

@@ -24,7 +24,8 @@ struct reference_value {
 /// What a reference field may be: a text, or an integer that fits 64 bits with its sign.
 template <class Member>
 concept reference_member = std::convertible_to<const Member&, std::string_view> ||
-    (std::integral<Member> && !std::same_as<Member, bool> && (std::is_signed_v<Member> || sizeof(Member) < 8));
+    (std::integral<Member> && !std::same_as<std::remove_cv_t<Member>, bool> &&
+     (std::is_signed_v<Member> ? sizeof(Member) <= 8 : sizeof(Member) < 8));
 
 /// One member of a payload: its name on the wire, and where it is.
 template <class Payload, class Member, bool IsReference>
@@ -66,6 +67,21 @@ consteval std::tuple<Fields...> payload_fields(Fields... fields) {
   return {fields...};
 }
 
+namespace detail {
+
+struct no_description {};
+
+template <class Payload>
+consteval auto own_description() {
+  if constexpr (requires { Payload::fields; }) {
+    return Payload::fields;
+  } else {
+    return no_description{};
+  }
+}
+
+}  // namespace detail
+
 /// The description of `Payload`: its static member `fields`, or a specialization by the host for a type
 /// that cannot be changed.
 ///
@@ -76,7 +92,7 @@ consteval std::tuple<Fields...> payload_fields(Fields... fields) {
 ///           event_relay::reference("bookingId", &booking::id), event_relay::field("service", &booking::service));
 ///     };
 template <class Payload>
-inline constexpr auto payload_description = Payload::fields;
+inline constexpr auto payload_description = detail::own_description<Payload>();
 
 namespace detail {
 
@@ -84,12 +100,6 @@ template <class Payload, class Description>
 inline constexpr bool describes = false;
 template <class Payload, class... Members, bool... IsReference>
 inline constexpr bool describes<Payload, std::tuple<payload_field<Payload, Members, IsReference>...>> = true;
-
-template <class Payload>
-concept has_description = requires {
-  Payload::fields;
-}
-|| requires { payload_description<Payload>.size(); };
 
 }  // namespace detail
 

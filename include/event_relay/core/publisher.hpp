@@ -29,6 +29,9 @@ inline constexpr bool publishes_all = false;
 template <class Type, class... Events>
 inline constexpr bool publishes_all<Type, event_catalog<Events...>> = (publisher_of<Type, Events> && ...);
 
+template <class Event, class... Publishers>
+concept published_by = (publisher_of<Publishers, Event> && ...);
+
 }  // namespace detail
 
 /// `publish(event)` tells of the event, for every event of the catalog. What it returns is the
@@ -62,8 +65,8 @@ class publisher_sequence {
  public:
   explicit publisher_sequence(Publishers&... publishers) : publishers_{publishers...} {}
 
-  template <event_type Event>
-  requires(publisher_of<Publishers, Event>&&...) void publish(const Event& event) {
+  template <detail::published_by<Publishers...> Event>
+  void publish(const Event& event) {
     std::exception_ptr first_failure;
     const auto tell = [&](auto& target) {
       try {

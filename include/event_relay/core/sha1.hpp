@@ -17,7 +17,8 @@ class sha1 {
   using digest = std::array<std::uint8_t, 20>;
 
   template <class Byte>
-  requires(sizeof(Byte) == 1) constexpr void update(const Byte* bytes, std::size_t count) {
+  constexpr void update(const Byte* bytes, std::size_t count) {
+    static_assert(sizeof(Byte) == 1);
     length_ += count;
     for (std::size_t at = 0; at < count; ++at) {
       push(static_cast<std::uint8_t>(bytes[at]));

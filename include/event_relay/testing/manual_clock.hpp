@@ -17,7 +17,11 @@ class manual_clock {
 
   instant now() const { return now_->load(); }
   void set(instant to) { now_->store(to); }
-  void advance(std::chrono::milliseconds by) { now_->store(saturating_add(now_->load(), by)); }
+  void advance(std::chrono::milliseconds by) {
+    instant from = now_->load();
+    while (!now_->compare_exchange_weak(from, saturating_add(from, by))) {
+    }
+  }
 
  private:
   std::shared_ptr<std::atomic<instant>> now_;

@@ -1,56 +1,15 @@
 // SPDX-License-Identifier: MIT
-// The files that a run reads and writes, closed when it ends, and where notifications go in this example.
+// Where notifications go in this example: into a count, and into a file.
 #pragma once
 
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <memory>
 #include <optional>
-#include <stdexcept>
-#include <string>
 
-#include <fmt/format.h>
 #include <event_relay/event_relay.hpp>
 #include <nlohmann/json.hpp>
 
 namespace bookings {
-
-class file_error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-/// A stdio stream under the name that messages show. Throws file_error where the system refuses.
-class file {
- public:
-  file(std::string path, const char* mode) : path_{std::move(path)}, stream_{std::fopen(path_.c_str(), mode)} {
-    if (!stream_) {
-      fail("open");
-    }
-  }
-
-  std::FILE* stream() const { return stream_.get(); }
-
-  /// Call when all is written: only then is it known whether everything arrived.
-  void flush() const {
-    if (std::fflush(stream_.get()) != 0 || std::ferror(stream_.get()) != 0) {
-      fail("write");
-    }
-  }
-
- private:
-  [[noreturn]] void fail(const char* action) const {
-    throw file_error{fmt::format("cannot {} {}: {}", action, path_, std::strerror(errno))};
-  }
-
-  struct close {
-    void operator()(std::FILE* stream) const { std::fclose(stream); }
-  };
-  std::string path_;
-  std::unique_ptr<std::FILE, close> stream_;
-};
 
 /// Counts the notifications and, given a stream, writes each as one JSON line. Refers to the count.
 class notification_log {

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# booking_service_test.sh PROGRAM BOOKINGS: what the program does as its user sees it: output, files, exit
+# status. BOOKINGS is the example's own small file.
+set -u
+program=$1
+bookings=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+fail() {
+  echo "FAILED: $1"
+  failures=$((failures + 1))
+}
+# is WHAT ACTUAL EXPECTED
+is() {
+  [ "$2" = "$3" ] || fail "$1: $2, expected $3"
+}
+# has WHAT FILE TEXT
+has() {
+  grep -qF -- "$3" "$2" || { fail "$1: nothing says \"$3\" in:"; cat "$2"; }
+}
+# run EXPECTED_STATUS [ARGUMENTS]: standard output to out, standard error to err.
+run() {
+  local expected=$1
+  shift
+  "$program" "$@" >"$work/out" 2>"$work/err"
+  is "exit status of booking_service $*" "$?" "$expected"
+}
+# The number behind KEY in the summary.
+number() {
+  grep -oE "\"$1\":[0-9]+" "$work/out" | head -n 1 | cut -d: -f2
+}
+lines() {
+  wc -l <"$1" | tr -d ' '
+}
+
+# A plain run.
+run 0 --summary json "$bookings"
+is "lines of the summary" "$(lines "$work/out")" 1
+is events "$(number events)" 30
+is processed "$(number processed)" 30
+is dead_lettered "$(number dead_lettered)" 0
+is attempts "$(number attempts)" 30
+is notifications "$(number notifications)" 36
+is rejected_rows "$(number rejected_rows)" 0
+is captured_cents "$(number captured_cents)" 109547
+for name in booking.created:10 booking.accepted:7 booking.declined:3 booking.completed:5 payment.captured:5; do
+  pattern="\"${name%:*}\":{\"published\":${name#*:},\"processed\":${name#*:},\"dead_lettered\":0"
+  has "by_event of ${name%:*}" "$work/out" "$pattern"
+done
+is "standard error of a plain run" "$(cat "$work/err")" ""
+
+# Faults: tried again, then dead.
+run 0 --summary json --fail-until 2 "$bookings"
+is "attempts with --fail-until 2" "$(number attempts)" 90
+is "processed with --fail-until 2" "$(number processed)" 30
+run 0 --summary json --fail-until 3 "$bookings"
+is "dead letters with --fail-until 3" "$(number dead_lettered)" 30
+is "notifications with --fail-until 3" "$(number notifications)" 0
+is "captured with --fail-until 3" "$(number captured_cents)" 109547
+run 0 --summary json --fail-until 3 --max-attempts 4 "$bookings"
+is "processed with one attempt more" "$(number processed)" 30
+run 0 --summary json --fail-rate 1 --max-attempts 2 "$bookings"
+is "attempts with --fail-rate 1" "$(number attempts)" 60
+run 0 --summary json --fail-rate 0.5 --seed 7 --breadcrumbs "$work/first" "$bookings"
+first=$(sed 's/"seconds".*//' "$work/out")
+run 0 --summary json --fail-rate 0.5 --seed 7 --breadcrumbs "$work/second" "$bookings"
+is "a seeded run, repeated" "$(sed 's/"seconds".*//' "$work/out")" "$first"
+without_time='s/"(timestamp|nextAttemptAt|markedAt|queuedAt)":"[^"]*"//g'
+diff <(sed -E "$without_time" "$work/first") <(sed -E "$without_time" "$work/second") >/dev/null ||
+  fail "two runs with the same seed left different breadcrumbs"
+
+# Files of breadcrumbs and notifications.
+run 0 --base-backoff-ms 250 --breadcrumbs "$work/crumbs" --notifications "$work/notes" --in-process "$bookings"
+is "lines of breadcrumbs" "$(lines "$work/crumbs")" $((30 * 5 + 36))
+is "lines of notifications" "$(lines "$work/notes")" 36
+has breadcrumbs "$work/crumbs" '"event":"payment.captured.domain-event.relay","correlationId":"'
+has breadcrumbs "$work/crumbs" '"backoffMs":250'
+has notifications "$work/notes" '"channel":"email","recipientUserId":"guest-4","subject":"Your booking of Mill, The Old, 7 nights: received"'
+is "distinct notification ids" "$(grep -oE '"id":"[^"]*"' "$work/notes" | sort -u | wc -l | tr -d ' ')" 36
+has table "$work/out" "EUR 1095.47 captured"
+
+# Standard input, and rows that are no bookings.
+{ cat "$bookings"; echo 'Harbour Hotel,2025,May,9,0,1,PRT,x,Check-Out'; echo 'Harbour Hotel,2025'; head -2 "$bookings" | tail -1; } >"$work/bad.csv"
+"$program" --summary json - <"$work/bad.csv" >"$work/out" 2>"$work/err"
+is "exit status with bad rows" "$?" 3
+is "rejected rows" "$(number rejected_rows)" 2
+is "events beside bad rows" "$(number events)" 34
+has "bad rows" "$work/err" 'line 12: adr is not a number: "x"'
+has "bad rows" "$work/err" 'line 13: 2 fields, the header has 9'
+
+# What cannot work says so.
+run 2 "$work/absent.csv"
+has "an absent file" "$work/err" "cannot open $work/absent.csv: No such file or directory"
+run 2 "$work"
+has "a folder" "$work/err" "cannot be read: Is a directory"
+run 2 --breadcrumbs "$work/no/such" "$bookings"
+has "an unwritable file" "$work/err" "cannot open $work/no/such"
+cut -d, -f1-7,9 "$bookings" >"$work/short.csv"
+run 2 "$work/short.csv"
+has "a missing column" "$work/err" "$work/short.csv: line 1: the header lacks adr"
+: >"$work/empty.csv"
+run 2 "$work/empty.csv"
+has "an empty file" "$work/err" "$work/empty.csv: the file is empty"
+for wrong in "--max-attempts 0" "--base-backoff-ms -1" "--fail-rate 1.5" "--fail-rate nan" "--fail-until x" "--fail-until -1" "--seed x" \
+  "--summary xml" "--no-such"; do
+  # shellcheck disable=SC2086
+  run 2 $wrong "$bookings"
+  has "$wrong" "$work/err" "${wrong%% *}"
+done
+run 2
+has "no file" "$work/err" "BOOKINGS.csv"
+run 0 --help
+has help "$work/out" "--base-backoff-ms"
+if [ -w /dev/full ]; then
+  run 1 --breadcrumbs /dev/full "$bookings"
+  has "a full disk" "$work/err" "No space left on device"
+fi
+
+[ "$failures" = 0 ] && echo "booking_service: all as expected"
+exit "$failures"
