@@ -67,6 +67,13 @@ struct describes_half {
   static constexpr auto fields = std::tuple{field("id", &describes_half::id), 5};
 };
 
+struct urgent_order : undescribed {
+  int hours = 0;
+  static constexpr auto fields =
+      payload_fields(reference("orderId", &urgent_order::id), field("hours", &urgent_order::hours));
+};
+
+static_assert(described_payload<urgent_order>);
 static_assert(described_payload<order> && described_payload<silent> && described_payload<bare>);
 static_assert(described_payload<foreign::parcel>);
 static_assert(!described_payload<described_by_a_number> && !described_payload<describes_another>);
@@ -159,6 +166,14 @@ TEST_CASE("payload_description: a type of somebody else, is described from outsi
   REQUIRE(found.size() == 2);
   CHECK(std::get<std::string_view>(found[0].value) == "fragile");
   CHECK(std::get<std::int64_t>(found[1].value) == 5);
+}
+
+TEST_CASE("references: a member that the payload inherits, its value") {
+  urgent_order sent;
+  sent.id = "o-7";
+  const auto found = references(sent);
+  REQUIRE(found.size() == 1);
+  CHECK(std::get<std::string_view>(found[0].value) == "o-7");
 }
 
 TEST_CASE("for_each_field: any described payload, each field once in order with its value") {

@@ -183,6 +183,17 @@ TEST_CASE("uuid_v7_source: a clock at 1970 and before, ids increase strictly int
   }
 }
 
+TEST_CASE("uuid_v7_source: a clock beyond the 48 bits of a UUIDv7, ids go on increasing") {
+  manual_clock clock{instant{std::chrono::milliseconds{(std::int64_t{1} << 48) - 2}}};
+  uuid_v7_source source{clock, scripted_random{{0, 0}}};
+  uuid last;
+  CHECK(out_of_order(source, last, 100) == 0);
+  clock.advance(std::chrono::milliseconds{2});
+  CHECK(out_of_order(source, last, 100) == 0);
+  clock.set(max_instant);
+  CHECK(out_of_order(source, last, 100) == 0);
+}
+
 TEST_CASE("uuid_v7_source: four threads, distinct ids, and each thread sees increasing ones") {
   uuid_v7_source<> of_the_machine;
   uuid_v7_source of_the_counter_alone{manual_clock{start}, no_bits{}};

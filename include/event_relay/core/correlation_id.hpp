@@ -15,7 +15,7 @@
 
 namespace event_relay {
 
-/// 1 to 128 characters of [A-Za-z0-9._:-]. There is no empty one.
+/// 1 to 128 characters of [A-Za-z0-9._:-]. There is no empty one, but for one that was moved from.
 class correlation_id {
  public:
   /// The HTTP header that carries it.

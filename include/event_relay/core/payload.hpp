@@ -98,8 +98,9 @@ namespace detail {
 
 template <class Payload, class Description>
 inline constexpr bool describes = false;
-template <class Payload, class... Members, bool... IsReference>
-inline constexpr bool describes<Payload, std::tuple<payload_field<Payload, Members, IsReference>...>> = true;
+template <class Payload, class... Owners, class... Members, bool... IsReference>
+inline constexpr bool describes<Payload, std::tuple<payload_field<Owners, Members, IsReference>...>> =
+    (std::is_base_of_v<Owners, Payload> && ...);
 
 }  // namespace detail
 

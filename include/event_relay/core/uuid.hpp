@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <compare>
 #include <concepts>
 #include <cstddef>
@@ -102,9 +101,10 @@ class uuid_v7_source {
   // Milliseconds and counter as one number of 60 bits. A fresh millisecond starts its counter at random
   // in the lower half, which leaves 2048 ids before it runs over into the next.
   std::uint64_t next_ticks(std::uint64_t start) {
-    const auto since_1970 = std::max(clock_.now().time_since_epoch(), std::chrono::milliseconds::zero());
-    const auto milliseconds = static_cast<std::uint64_t>(since_1970.count());
-    const std::uint64_t fresh = ((milliseconds << 12U) | (start & 0x7ffU)) & ticks_mask;
+    constexpr std::int64_t last_millisecond = (std::int64_t{1} << 48U) - 1;  // in the year 10889
+    const std::int64_t milliseconds = clock_.now().time_since_epoch().count();
+    const auto held = static_cast<std::uint64_t>(std::clamp<std::int64_t>(milliseconds, 0, last_millisecond));
+    const std::uint64_t fresh = (held << 12U) | (start & 0x7ffU);
     std::uint64_t last = last_.load(std::memory_order_relaxed);
     std::uint64_t next = 0;
     do {
