@@ -2,6 +2,7 @@
 // The relay behaves like the system that it succeeds: every recorded case is played through the library's
 // own relay, with the example's events and handler, and what comes out is compared as parsed JSON.
 // EVENT_RELAY_PARITY_VECTORS names another file of cases to run instead of the repo's copy.
+#include <cstdint>
 #include <cstdlib>
 #include <deque>
 #include <fstream>
@@ -30,7 +31,8 @@ std::string vectors_path() {
 }
 
 std::optional<std::string> optional_text(const json& object, const char* key) {
-  return object.contains(key) ? std::optional{object.at(key).get<std::string>()} : std::nullopt;
+  return object.contains(key) && !object.at(key).is_null() ? std::optional{object.at(key).get<std::string>()}
+                                                           : std::nullopt;
 }
 
 event_relay::instant read_instant(const json& text) {
@@ -152,8 +154,8 @@ json play(parity_case played) {
       booking_events{}, booking_handler{event_relay_test::recorded_copy{}},
       event_relay::relay_options()
           .with_max_attempts(played.input.at("maxAttempts"))
-          .with_backoff(
-              event_relay::exponential_backoff{std::chrono::milliseconds{played.input.value("baseBackoffMs", 1000)}})
+          .with_backoff(event_relay::exponential_backoff{
+              std::chrono::milliseconds{played.input.value("baseBackoffMs", std::int64_t{1000})}})
           .with_faults(event_relay::fail_attempts{played.failing})
           .with_clock(recorded_clock{&played.clock})
           .with_sink(event_relay::json_lines_sink{breadcrumb_lines{&breadcrumbs}, event_relay::no_timestamp{}})};

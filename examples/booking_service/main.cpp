@@ -6,9 +6,11 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <optional>
 #include <random>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -101,6 +103,23 @@ class progress {
   std::size_t rows_ = 0;
 };
 
+/// Throws file_error if a file would be written while another of the options reads or writes it.
+void require_different_files(const options& chosen) {
+  const auto is_same = [](const std::string& one, const std::string& other) {
+    std::error_code ignored;  // of a file that is not there yet
+    const bool is_device = std::filesystem::is_character_file(one, ignored);
+    return !is_device && (one == other || std::filesystem::equivalent(one, other, ignored));
+  };
+  for (const auto* written : {&chosen.breadcrumbs, &chosen.notifications}) {
+    if (*written && is_same(**written, chosen.input)) {
+      throw file_error{fmt::format("{} would be overwritten while it is read", **written)};
+    }
+  }
+  if (chosen.breadcrumbs && chosen.notifications && is_same(*chosen.breadcrumbs, *chosen.notifications)) {
+    throw file_error{fmt::format("breadcrumbs and notifications cannot both go to {}", *chosen.breadcrumbs)};
+  }
+}
+
 template <class Sink, class Ids>
 run_summary play_all(const options& chosen, bookings_reader& reader, Sink sink, std::FILE* notifications, Ids ids) {
   run_summary run;
@@ -152,6 +171,7 @@ int run(const options& chosen) {
   std::optional<file> notifications;
   std::optional<bookings_reader> reader;
   try {
+    require_different_files(chosen);
     if (chosen.input != "-") {
       input.emplace(chosen.input, "r");
     }
