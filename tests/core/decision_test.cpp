@@ -116,6 +116,18 @@ TEST_CASE("decision: a failure's text, kept byte for byte") {
   }
 }
 
+TEST_CASE("decision: an outcome that holds nothing, a failure that says so") {
+  for (const attempt_number attempt : {1U, 3U}) {
+    outcome nothing;
+    CHECK_THROWS(nothing.emplace<processed>(push("ada", "1"), push("ada", "2")));
+    REQUIRE(nothing.valueless_by_exception());
+    const decision made = decide(plan(attempt, 3), std::move(nothing), queue, start);
+    CHECK(made.status == (attempt == 3 ? attempt_status::dead_letter : attempt_status::retry_scheduled));
+    CHECK((made.retry == plan(attempt, 3)));
+    CHECK(made.error == "the handler's outcome holds nothing");
+  }
+}
+
 TEST_CASE("decision: plan, the backoff asked with the attempt's number and the random source") {
   constant_random random{7};
   const retry_metadata planned = plan_attempt(4, 9, transparent_backoff{}, start, random);

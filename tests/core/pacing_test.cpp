@@ -123,8 +123,9 @@ TEST_CASE("pacing: wait_until_due by default, over at once when due and when sto
   CHECK_FALSE(pacing.wait({"test-v1", 1, 3, 24h, max_instant}, source.get_token()));
 }
 
-TEST_CASE("pacing: thread_waiter, no wait at all for 0 and after a stop") {
+TEST_CASE("pacing: thread_waiter, no wait at all for 0 or less and after a stop") {
   CHECK(thread_waiter{}.wait_for(0ms, {}));
+  CHECK(thread_waiter{}.wait_for(milliseconds::min(), {}));
   std::stop_source source;
   CHECK(thread_waiter{}.wait_for(0ms, source.get_token()));
   source.request_stop();

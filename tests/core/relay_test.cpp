@@ -111,6 +111,9 @@ struct text_error : std::exception {
   std::string text;
 };
 
+// An event with a name of its own, as a host derives it.
+struct booking_cancelled : domain_event<"booking.cancelled", sample_booking> {};
+
 struct infrastructure_error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -164,6 +167,17 @@ TEST_CASE("relay: sources named by the host, in its breadcrumbs") {
     sources += each.source + ' ';
   }
   CHECK(sources == "api jobs jobs api api ");
+}
+
+TEST_CASE("relay: an event derived from a domain_event, handled as any") {
+  surroundings around;
+  std::string handled;
+  relay tested{event_catalog<booking_cancelled>{},
+               [&handled](const worker_envelope<booking_cancelled>& envelope) { handled = envelope.event.payload.id; },
+               around.options()};
+  tested.publish(event_factory{}.make<booking_cancelled>({.id = "booking-7", .service = "cleaning"}));
+  CHECK(handled == "booking-7");
+  CHECK(around.sink.take().at(0).step == "booking.cancelled.domain-event.emit");
 }
 
 TEST_CASE("relay: a handler that throws whatever it likes, failed attempts with the text and no exception") {

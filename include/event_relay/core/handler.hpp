@@ -51,12 +51,23 @@ inline constexpr bool handles_all = false;
 template <class Handler, class... Events>
 inline constexpr bool handles_all<Handler, event_catalog<Events...>> = (require_handler<Handler, Events>() && ...);
 
-// The text of what was caught. Out of memory, the text is given up rather than the event.
+// A failure's text; given up rather than the event when there is no memory for it.
 inline std::string failure_text(const char* what) noexcept {
   try {
     return what;
   } catch (...) {
     return {};
+  }
+}
+
+// The exception that is being handled, as a failed attempt; `otherwise` is the text where it has none.
+inline retry failure_from_exception(const char* otherwise) noexcept {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return retry{failure_text(error.what())};
+  } catch (...) {
+    return retry{failure_text(otherwise)};
   }
 }
 
@@ -81,10 +92,8 @@ outcome invoke_handler(Handler& handler, const worker_envelope<Event>& envelope)
     } else {
       return handler(envelope);
     }
-  } catch (const std::exception& error) {
-    return retry{detail::failure_text(error.what())};
   } catch (...) {
-    return retry{detail::failure_text("the handler threw something that is not a std::exception")};
+    return detail::failure_from_exception("the handler threw something that is not a std::exception");
   }
 }
 

@@ -5,7 +5,6 @@
 
 #include <concepts>
 #include <cstddef>
-#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <stop_token>
@@ -130,12 +129,8 @@ class relay {
             queued.push_back(std::move(each));
           }
         }
-      } catch (const std::exception& error) {
-        result = retry{detail::failure_text(error.what())};
       } catch (...) {
-        result = retry{detail::failure_text("the notifier threw something that is not a std::exception")};
-      }
-      if (std::holds_alternative<retry>(result)) {
+        result = detail::failure_from_exception("the notifier threw something that is not a std::exception");
         queued.clear();
       }
     }
