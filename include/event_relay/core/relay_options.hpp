@@ -38,6 +38,16 @@ template <backoff_policy Backoff, attempt_policy Faults, pacing_policy Pacing, c
           breadcrumb_sink Sink, notifier Notifier, class DeadLetters>
 class basic_relay_options {
   using parts = std::tuple<Backoff, Faults, Pacing, Clock, Random, Sink, Notifier, DeadLetters>;
+  enum position : std::size_t {
+    backoff_at,
+    faults_at,
+    pacing_at,
+    clock_at,
+    random_at,
+    sink_at,
+    notifier_at,
+    dead_letters_at
+  };
 
  public:
   basic_relay_options(attempt_number max_attempts, breadcrumb_sources sources, parts all)
@@ -51,71 +61,79 @@ class basic_relay_options {
     max_attempts_ = most;
     return std::move(*this);
   }
+  /// The names that the breadcrumbs bear; any text, it is escaped.
   basic_relay_options with_sources(breadcrumb_sources sources) && {
     sources_ = std::move(sources);
     return std::move(*this);
   }
+  /// How long an event waits after a failed attempt.
   template <backoff_policy Part>
   auto with_backoff(Part part) && {
-    return std::move(*this).template with<0>(std::move(part));
+    return std::move(*this).template with<backoff_at>(std::move(part));
   }
+  /// Which attempts fail on purpose.
   template <attempt_policy Part>
   auto with_faults(Part part) && {
-    return std::move(*this).template with<1>(std::move(part));
+    return std::move(*this).template with<faults_at>(std::move(part));
   }
+  /// Whether the relay waits for the next attempt at all.
   template <pacing_policy Part>
   auto with_pacing(Part part) && {
-    return std::move(*this).template with<2>(std::move(part));
+    return std::move(*this).template with<pacing_at>(std::move(part));
   }
+  /// Read once an attempt.
   template <clock Part>
   auto with_clock(Part part) && {
-    return std::move(*this).template with<3>(std::move(part));
+    return std::move(*this).template with<clock_at>(std::move(part));
   }
+  /// What jitter draws from.
   template <random_source Part>
   auto with_random(Part part) && {
-    return std::move(*this).template with<4>(std::move(part));
+    return std::move(*this).template with<random_at>(std::move(part));
   }
+  /// Where breadcrumbs go.
   template <breadcrumb_sink Part>
   auto with_sink(Part part) && {
-    return std::move(*this).template with<5>(std::move(part));
+    return std::move(*this).template with<sink_at>(std::move(part));
   }
+  /// Where notifications go.
   template <notifier Part>
   auto with_notifier(Part part) && {
-    return std::move(*this).template with<6>(std::move(part));
+    return std::move(*this).template with<notifier_at>(std::move(part));
   }
   /// `receive(envelope, error)` is called for each event that becomes a dead letter, after its last
   /// breadcrumb; a generic callable serves all events. What it throws reaches the publisher's caller.
   template <class Part>
   auto with_dead_letters(Part receive) && {
-    return std::move(*this).template with<7>(std::move(receive));
+    return std::move(*this).template with<dead_letters_at>(std::move(receive));
   }
 
   attempt_number max_attempts() const { return max_attempts_; }
   const breadcrumb_sources& sources() const { return sources_; }
-  const Backoff& backoff() const { return std::get<0>(parts_); }
-  const Faults& faults() const { return std::get<1>(parts_); }
-  Pacing& pacing() { return std::get<2>(parts_); }
-  Clock& time() { return std::get<3>(parts_); }
-  Random& random() { return std::get<4>(parts_); }
-  Sink& sink() { return std::get<5>(parts_); }
-  Notifier& notifications() { return std::get<6>(parts_); }
-  DeadLetters& dead_letters() { return std::get<7>(parts_); }
+  const Backoff& backoff() const { return std::get<backoff_at>(parts_); }
+  const Faults& faults() const { return std::get<faults_at>(parts_); }
+  Pacing& pacing() { return std::get<pacing_at>(parts_); }
+  Clock& time() { return std::get<clock_at>(parts_); }
+  Random& random() { return std::get<random_at>(parts_); }
+  Sink& sink() { return std::get<sink_at>(parts_); }
+  Notifier& notifications() { return std::get<notifier_at>(parts_); }
+  DeadLetters& dead_letters() { return std::get<dead_letters_at>(parts_); }
 
  private:
   template <std::size_t Which, class Part>
   auto with(Part part) && {
-    return [&]<std::size_t... At>(std::index_sequence<At...>) {
-      auto pick = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) -> auto&& {
-        if constexpr (Index == Which) {
-          return std::move(part);
-        } else {
-          return std::get<Index>(std::move(parts_));
-        }
-      };
-      using options = basic_relay_options<std::conditional_t<At == Which, Part, std::tuple_element_t<At, parts>>...>;
-      return options{max_attempts_, std::move(sources_), {pick(std::integral_constant<std::size_t, At>{})...}};
-    }
-    (std::make_index_sequence<std::tuple_size_v<parts>>{});
+    const auto pick = [&]<std::size_t At>() -> auto&& {
+      if constexpr (At == Which) {
+        return std::move(part);
+      } else {
+        return std::get<At>(std::move(parts_));
+      }
+    };
+    const auto rebuild = [&]<std::size_t... At>(std::index_sequence<At...>) {
+      return basic_relay_options<std::conditional_t<At == Which, Part, std::tuple_element_t<At, parts>>...>{
+          max_attempts_, std::move(sources_), {pick.template operator()<At>()...}};
+    };
+    return rebuild(std::make_index_sequence<std::tuple_size_v<parts>>{});
   }
 
   attempt_number max_attempts_;
@@ -130,8 +148,8 @@ struct ignore_dead_letters {
 };
 
 /// The defaults: 3 attempts; exponential backoff from 1 s, reported but not waited for (`at_once`); no
-/// faults; the machine's clock and random numbers; no breadcrumbs; notifications
-/// collected; dead letters reported.
+/// faults; the machine's clock and random numbers; no breadcrumbs; notifications collected; dead letters
+/// reported.
 inline auto relay_options() {
   return basic_relay_options<exponential_backoff, no_faults, at_once, system_clock, process_random, null_sink,
                              collecting_notifier, ignore_dead_letters>{
