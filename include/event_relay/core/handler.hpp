@@ -54,7 +54,7 @@ inline constexpr bool handles_all<Handler, event_catalog<Events...>> = (require_
 // A failure's text; given up rather than the event when there is no memory for it.
 inline std::string failure_text(const char* what) noexcept {
   try {
-    return what;
+    return what != nullptr ? std::string{what} : std::string{};
   } catch (...) {
     return {};
   }

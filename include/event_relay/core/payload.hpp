@@ -48,15 +48,31 @@ consteval payload_field<Payload, Member, true> reference(std::string_view name, 
   return {name, member};
 }
 
-/// A payload's description, in the order of the wire. Two fields of one name, or one without a name, do
-/// not compile.
+namespace detail {
+
+// The names that breadcrumbs give to details of their own, beside which references stand.
+inline constexpr std::array<std::string_view, 16> breadcrumb_detail_names = {
+    "eventName",     "eventId", "replayed", "outcome",      "workerStatus", "workerCorrelationId",
+    "retry",         "dlq",     "error",    "notification", "channel",      "recipientUserId",
+    "correlationId", "subject", "body",     "queuedAt"};
+
+}  // namespace detail
+
+/// A payload's description, in the order of the wire. Two fields of one name, one without a name, or a
+/// reference with the name of a breadcrumb's own detail do not compile.
 template <class... Fields>
 consteval std::tuple<Fields...> payload_fields(Fields... fields) {
   constexpr std::size_t count = sizeof...(Fields);
   const std::array<std::string_view, count> names{fields.name...};
+  const std::array<bool, count> are_references{fields.is_reference...};
   for (std::size_t at = 0; at < count; ++at) {
     if (names[at].empty()) {
       throw "event_relay: a payload field has an empty name";
+    }
+    for (const std::string_view taken : detail::breadcrumb_detail_names) {
+      if (are_references[at] && names[at] == taken) {
+        throw "event_relay: a reference field has the name of a breadcrumb's own detail";
+      }
     }
     for (std::size_t other = 0; other < at; ++other) {
       if (names[other] == names[at]) {

@@ -51,14 +51,11 @@ class basic_relay_options {
 
  public:
   basic_relay_options(attempt_number max_attempts, breadcrumb_sources sources, parts all)
-      : max_attempts_{max_attempts}, sources_{std::move(sources)}, parts_{std::move(all)} {}
+      : max_attempts_{require_one(max_attempts)}, sources_{std::move(sources)}, parts_{std::move(all)} {}
 
   /// How many attempts an event gets before it is a dead letter. Throws std::invalid_argument for 0.
   basic_relay_options with_max_attempts(attempt_number most) && {
-    if (most == 0) {
-      throw std::invalid_argument("relay_options: max_attempts is 0, must be 1 or more");
-    }
-    max_attempts_ = most;
+    max_attempts_ = require_one(most);
     return std::move(*this);
   }
   /// The names that the breadcrumbs bear; any text, it is escaped.
@@ -120,6 +117,13 @@ class basic_relay_options {
   DeadLetters& dead_letters() { return std::get<dead_letters_at>(parts_); }
 
  private:
+  static attempt_number require_one(attempt_number most) {
+    if (most == 0) {
+      throw std::invalid_argument("relay_options: max_attempts is 0, must be 1 or more");
+    }
+    return most;
+  }
+
   template <std::size_t Which, class Part>
   auto with(Part part) && {
     const auto pick = [&]<std::size_t At>() -> auto&& {
