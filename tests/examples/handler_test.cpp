@@ -90,8 +90,7 @@ TEST_CASE_METHOD(fixture, "booking_handler: every attempt fails, a dead letter a
 TEST_CASE_METHOD(fixture, "booking_handler: a booking is accepted, a payment captured, nobody is notified") {
   auto relay = relay_with(event_relay::no_faults{});
   CHECK(relay.publish(events.make<booking_accepted>(booking)).status == event_relay::attempt_status::processed);
-  CHECK(relay.publish(events.make<payment_captured>(payment)).status ==
-        event_relay::attempt_status::processed);
+  CHECK(relay.publish(events.make<payment_captured>(payment)).status == event_relay::attempt_status::processed);
   CHECK(notifications.take().empty());
 }
 
