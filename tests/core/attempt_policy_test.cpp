@@ -12,10 +12,12 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/refusal.hpp"
 
 namespace {
 
 using namespace event_relay;
+using event_relay_test::refusal;
 
 struct note {
   std::string id;
@@ -46,16 +48,6 @@ static_assert(fail_until{2}(attempt_of("a", 2)) && !fail_until{2}(attempt_of("a"
 static_assert(fail_at_rate{1.0, 1}(attempt_of("a", 1)) && !fail_at_rate{0.0, 1}(attempt_of("a", 1)));
 
 constexpr attempt_number last_number = std::numeric_limits<attempt_number>::max();
-
-template <class Make>
-std::string refusal(Make make) {
-  try {
-    make();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "not refused";
-}
 
 // Which of the attempts 1 of events "event-0" to "event-<count - 1>" fail.
 std::vector<bool> failures(const fail_at_rate& policy, unsigned count) {

@@ -14,10 +14,12 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/refusal.hpp"
 
 namespace {
 
 using namespace event_relay;
+using event_relay_test::refusal;
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
@@ -39,16 +41,6 @@ constexpr milliseconds delay(const Backoff& backoff, attempt_number attempt) {
   counted_random random;
   const milliseconds wait = backoff.delay(attempt, random);
   return random.draws == 0 ? wait : throw std::logic_error("drew a random number");
-}
-
-template <class Make>
-std::string refusal(Make make) {
-  try {
-    make();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "not refused";
 }
 
 struct hosts_own {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How a host tests a handler of its own: with the library's relay, in virtual time, without a clock, a
-// network or a database. Copy this as a start.
+// network or a database. Copy this as a start, and include Catch2 in the place of the tests' shim for it.
 #include "handler.hpp"
 
 #include <chrono>
