@@ -120,13 +120,15 @@ class relay {
     std::vector<notification> queued;
     if (auto* done = std::get_if<processed>(&result); done != nullptr) {
       try {
+        if constexpr (!records_nothing) {
+          queued.reserve(done->notifications().size());
+        }
         for (notification_request& request : std::move(*done).notifications()) {
-          notification each{std::move(request), event.id, event.correlation, now};
           if constexpr (records_nothing) {
-            options_.notifications().notify(std::move(each));
+            options_.notifications().notify(notification{std::move(request), event.id, event.correlation, now});
           } else {
-            options_.notifications().notify(std::as_const(each));
-            queued.push_back(std::move(each));
+            queued.push_back({std::move(request), event.id, event.correlation, now});
+            options_.notifications().notify(std::as_const(queued.back()));
           }
         }
       } catch (...) {
