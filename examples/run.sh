@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.sh [OPTIONS] [BOOKINGS.csv]: builds the booking service and plays the bookings through it; without a
-# file, the small one beside it. See booking_service --help for the options.
+# run.sh [ARGUMENTS]: builds the booking service and runs it with these arguments, a file of bookings among
+# them (see --help); without any, it plays the small file beside it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
