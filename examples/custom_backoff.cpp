@@ -2,9 +2,10 @@
 // A backoff of one's own beside those of the library. A policy is a value with a name and a const
 // function from the attempt's number to the wait; caps and jitter wrap it like any other.
 #include <chrono>
-#include <cstdio>
-#include <string_view>
+#include <random>
+#include <utility>
 
+#include <fmt/core.h>
 #include <event_relay/event_relay.hpp>
 
 namespace {

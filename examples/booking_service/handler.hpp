@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
 #include <event_relay/event_relay.hpp>
 
 #include "events.hpp"

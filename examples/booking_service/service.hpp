@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
 #include <event_relay/event_relay.hpp>
 
 #include "booking.hpp"

@@ -20,8 +20,8 @@ namespace event_relay {
 
 /// Takes the envelope of `Event` and returns an `outcome`, one of its alternatives, or nothing, which is
 /// `processed`. It may throw anything. **Delivery**: at least once; it runs again for an event whose
-/// attempt failed, so its effects must bear repetition. **Thread safety**: it runs on the thread that
-/// publishes; a handler shared by publishing threads must be thread-safe.
+/// attempt failed, by the handler or by the notifier after it, so its effects must bear repetition. **Thread safety**:
+/// it runs on the thread that publishes; a handler shared by publishing threads must be thread-safe.
 template <class Handler, class Event>
 concept handler_of = event_type<Event> && std::invocable < Handler&,
         const worker_envelope<Event>

@@ -52,7 +52,7 @@ constexpr iso8601_text::iso8601_text(instant at) {
   const auto day = std::chrono::floor<std::chrono::days>(clamped);
 
   // Days to a civil date by H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days:
-  // std::chrono::year ends at 32767, an instant does not. All is in 32 bits, which halves the time.
+  // std::chrono::year ends at 32767, an instant does not. All is in 32 bits, which takes a third less time.
   const auto shifted = static_cast<std::int32_t>(day.time_since_epoch().count()) + 719'468;
   const std::int32_t era = (shifted >= 0 ? shifted : shifted - 146'096) / 146'097;
   const auto of_era = static_cast<std::uint32_t>(shifted - era * 146'097);

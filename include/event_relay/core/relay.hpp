@@ -62,8 +62,9 @@ class relay {
 
   /// Attempts `event` until it is processed or a dead letter, or until `stop` is requested between two
   /// attempts. Throws nothing for what a handler, a notifier or a sink does; what another injected part
-  /// throws goes to the caller. **Delivery**: the handler runs at least once, and again until one of
-  /// these ends; a crash of the process loses the event.
+  /// throws goes to the caller. **Delivery**: the handler runs at least once (unless faults are injected
+  /// into all attempts), and again after each attempt that failed, be it by the notifier after the handler
+  /// was done; a crash of the process loses the event.
   template <event_type Event>
   relay_result publish(const Event& event, const std::stop_token& stop = {}) {
     Catalog::template require<Event>();
