@@ -20,6 +20,7 @@ enum class breadcrumb_status {
   succeeded,  ///< the step is done
   retrying,   ///< the attempt failed, another follows
   failed,     ///< the event is a dead letter
+  warned,     ///< nothing has failed yet; `error` says what to look after
 };
 
 constexpr std::string_view wire_name(breadcrumb_status status) {
@@ -28,6 +29,7 @@ constexpr std::string_view wire_name(breadcrumb_status status) {
     case breadcrumb_status::succeeded: return "succeeded";
     case breadcrumb_status::retrying: return "retrying";
     case breadcrumb_status::failed: return "failed";
+    case breadcrumb_status::warned: return "warned";
   }
   return "unknown";
 }
@@ -39,10 +41,12 @@ struct breadcrumb {
   std::string_view source;
   /// e.g. "booking.created.worker-consume"; static storage.
   std::string_view step;
+  /// Of the form that `correlation_id` has, or empty.
   std::string_view correlation_id;
   breadcrumb_status status = breadcrumb_status::started;
 
   // The details, in the order of the wire.
+  /// Of a stored event, it may be any text.
   std::string_view event_name = {};
   std::string_view event_id = {};
   std::span<const reference_value> references = {};

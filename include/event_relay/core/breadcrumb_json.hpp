@@ -103,9 +103,9 @@ namespace detail {
 template <class Buffer>
 void append_event_details(Buffer& out, const breadcrumb& crumb) {
   if (!crumb.event_name.empty()) {
-    append(out, R"("eventName":")");
-    append(out, crumb.event_name);
-    append(out, R"(",)");
+    append(out, R"("eventName":)");
+    append_json_string(out, crumb.event_name);
+    out.push_back(',');
   }
   append(out, R"("eventId":)");
   append_json_string(out, crumb.event_id);
@@ -139,6 +139,15 @@ void append_event_details(Buffer& out, const breadcrumb& crumb) {
   }
 }
 
+// A worker's own step, of no event: at most an `error`.
+template <class Buffer>
+void append_worker_details(Buffer& out, const breadcrumb& crumb) {
+  if (!crumb.error.empty()) {
+    append(out, R"("error":)");
+    append_json_string(out, crumb.error);
+  }
+}
+
 }  // namespace detail
 
 /// {["timestamp":...,]"source":...,"event":...,"correlationId":...,"status":...,"details":{...}}
@@ -163,7 +172,8 @@ void append_json(Buffer& out, const breadcrumb& crumb, const std::optional<insta
     append_json(out, *crumb.queued, crumb.references);
   } else {
     detail::append(out, R"(","details":{)");
-    detail::append_event_details(out, crumb);
+    const bool is_of_no_event = crumb.event_id.empty() && crumb.event_name.empty() && crumb.retry == nullptr;
+    is_of_no_event ? detail::append_worker_details(out, crumb) : detail::append_event_details(out, crumb);
   }
   detail::append(out, "}}");
 }

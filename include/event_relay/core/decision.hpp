@@ -59,25 +59,29 @@ constexpr retry_metadata plan_attempt(attempt_number attempt, attempt_number max
           .next_attempt_at = saturating_add(now, wait)};
 }
 
+/// No further attempt is made, for `reason`.
+inline decision decide_dead_letter(const retry_metadata& planned, dead_letter_reason reason, std::string error,
+                                   std::string_view dead_letter_queue, instant now) {
+  return {attempt_status::dead_letter, planned, dead_letter_marker{dead_letter_queue, reason, now}, std::move(error)};
+}
+
 /// What follows from `result`. `planned` is the attempt's plan, `now` its start, `dead_letter_queue` the
 /// event's queue name (static storage). A failure in the last attempt, or beyond it, is final; success
 /// never depends on the attempt's number. A handler's own delay replaces the planned wait, and a negative
 /// one counts as 0.
 inline decision decide(const retry_metadata& planned, outcome result, std::string_view dead_letter_queue, instant now) {
-  const auto dead = [&](dead_letter_reason reason, std::string&& error) {
-    return decision{attempt_status::dead_letter, planned, dead_letter_marker{dead_letter_queue, reason, now},
-                    std::move(error)};
-  };
   if (std::holds_alternative<processed>(result)) {
     return {attempt_status::processed, planned, std::nullopt, {}};
   }
   if (auto* refused = std::get_if<reject>(&result)) {
-    return dead(dead_letter_reason::rejected, std::move(refused->reason));
+    return decide_dead_letter(planned, dead_letter_reason::rejected, std::move(refused->reason), dead_letter_queue,
+                              now);
   }
   retry failure = result.valueless_by_exception() ? retry{"the handler's outcome holds nothing"}
                                                   : std::get<retry>(std::move(result));
   if (planned.attempt >= planned.max_attempts) {
-    return dead(dead_letter_reason::max_attempts_exhausted, std::move(failure.reason));
+    return decide_dead_letter(planned, dead_letter_reason::max_attempts_exhausted, std::move(failure.reason),
+                              dead_letter_queue, now);
   }
   decision again{attempt_status::retry_scheduled, planned, std::nullopt, std::move(failure.reason)};
   if (failure.delay) {

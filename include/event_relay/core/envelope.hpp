@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string_view>
 
 #include "event_relay/core/event.hpp"
@@ -35,12 +36,14 @@ struct retry_metadata {
 enum class dead_letter_reason {
   max_attempts_exhausted,  ///< its last attempt failed, or asked for one more
   rejected,                ///< the handler said that no attempt can succeed
+  undecodable,             ///< what is stored of it is no event of the catalog
 };
 
 constexpr std::string_view wire_name(dead_letter_reason reason) {
   switch (reason) {
     case dead_letter_reason::max_attempts_exhausted: return "max-attempts-exhausted";
     case dead_letter_reason::rejected: return "rejected";
+    case dead_letter_reason::undecodable: return "undecodable";
   }
   return "unknown";
 }
@@ -57,6 +60,22 @@ struct dead_letter_marker {
   bool operator==(const dead_letter_marker&) const = default;
 };
 
+/// What an outbox knows of an event besides. Views, valid during the attempt.
+struct outbox_context {
+  /// Fencing token: higher at each claim of the event. Hand it to whoever must refuse the late writes of a
+  /// worker that was stalled past its lease.
+  std::uint64_t token = 0;
+  /// The id of the event that this one follows from; empty if none.
+  std::string_view caused_by;
+  /// As captured when the event was appended (W3C Trace Context); empty if it was not.
+  std::string_view traceparent;
+  /// Which part of the host appended it; may be empty.
+  std::string_view source;
+  /// Requested when the attempt has taken longer than its event's maximum run time, has lost its lease, or
+  /// the worker's deadline to stop has passed.
+  std::stop_token stop;
+};
+
 /// One event in one attempt. It refers to the event: copy what shall outlive the attempt.
 template <event_type Event>
 struct worker_envelope {
@@ -65,7 +84,9 @@ struct worker_envelope {
   const Event& event;
   retry_metadata retry;
   /// Absent until the event is a dead letter.
-  std::optional<dead_letter_marker> dead_letter;
+  std::optional<dead_letter_marker> dead_letter = std::nullopt;
+  /// Null in process, where no outbox is.
+  const outbox_context* outbox = nullptr;
 };
 
 }  // namespace event_relay

@@ -18,15 +18,22 @@
 
 namespace event_relay {
 
-/// Takes the envelope of `Event` and returns an `outcome`, one of its alternatives, or nothing, which is
-/// `processed`. It may throw anything. **Delivery**: at least once; it runs again for an event whose
-/// attempt failed, by the handler or by the notifier after it, so its effects must bear repetition. **Thread safety**:
-/// it runs on the thread that publishes; a handler shared by publishing threads must be thread-safe.
-template <class Handler, class Event>
-concept handler_of = event_type<Event> && std::invocable < Handler&,
-        const worker_envelope<Event>
-& > &&(std::is_void_v<std::invoke_result_t<Handler&, const worker_envelope<Event>&>> ||
-       std::convertible_to<std::invoke_result_t<Handler&, const worker_envelope<Event>&>, outcome>);
+namespace detail {
+
+template <class Result, class Outcome>
+concept answers = std::is_void_v<Result> || std::convertible_to<Result, Outcome>;
+
+}  // namespace detail
+
+/// Takes the envelope of `Event` and returns an `Outcome`, what converts to one (its alternatives do), or
+/// nothing, which is `processed`. It may throw anything. **Delivery**: at least once; it runs again for an
+/// event whose attempt failed, by the handler or by the notifier after it, so its effects must bear
+/// repetition. **Thread safety**: it runs on the thread that publishes, or on any of a worker's; a handler
+/// shared by threads must be thread-safe.
+template <class Handler, class Event, class Outcome = outcome>
+concept handler_of = event_type<Event> && requires(Handler& handler, const worker_envelope<Event>& envelope) {
+  { handler(envelope) } -> detail::answers<Outcome>;
+};
 
 namespace detail {
 
@@ -38,18 +45,19 @@ struct no_handler_for {
       "and returning an outcome or nothing; the event's name is spelled in no_handler_for<...>");
 };
 
-template <class Handler, event_type Event>
+template <class Handler, event_type Event, class Outcome>
 consteval bool require_handler() {
-  if constexpr (!handler_of<Handler, Event>) {
+  if constexpr (!handler_of<Handler, Event, Outcome>) {
     spell<no_handler_for, Event::name_literal>();
   }
-  return handler_of<Handler, Event>;
+  return handler_of<Handler, Event, Outcome>;
 }
 
-template <class Handler, class Catalog>
+template <class Handler, class Catalog, class Outcome = outcome>
 inline constexpr bool handles_all = false;
-template <class Handler, class... Events>
-inline constexpr bool handles_all<Handler, event_catalog<Events...>> = (require_handler<Handler, Events>() && ...);
+template <class Handler, class... Events, class Outcome>
+inline constexpr bool handles_all<Handler, event_catalog<Events...>, Outcome> =
+    (require_handler<Handler, Events, Outcome>() && ...);
 
 // A failure's text; given up rather than the event when there is no memory for it.
 inline std::string failure_text(const char* what) noexcept {
@@ -83,8 +91,8 @@ template <class... Handlers>
 handlers(Handlers...) -> handlers<Handlers...>;
 
 /// Runs the handler. Whatever it throws becomes a `retry` with the exception's text.
-template <event_type Event, handler_of<Event> Handler>
-outcome invoke_handler(Handler& handler, const worker_envelope<Event>& envelope) {
+template <event_type Event, class Outcome = outcome, handler_of<Event, Outcome> Handler>
+Outcome invoke_handler(Handler& handler, const worker_envelope<Event>& envelope) {
   try {
     if constexpr (std::is_void_v<std::invoke_result_t<Handler&, const worker_envelope<Event>&>>) {
       handler(envelope);

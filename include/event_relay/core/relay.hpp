@@ -98,7 +98,7 @@ class relay {
   decision attempt_once(const Event& event, attempt_number number, Trail& trail) {
     const instant now = options_.time().now();
     const worker_envelope<Event> envelope{
-        event, plan_attempt(number, options_.max_attempts(), options_.backoff(), now, options_.random()), std::nullopt};
+        event, plan_attempt(number, options_.max_attempts(), options_.backoff(), now, options_.random())};
     trail.attempt_started(envelope.retry);
 
     outcome result = options_.faults()(attempt_info{Event::name, event.id, number})

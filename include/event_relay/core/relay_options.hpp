@@ -5,7 +5,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -16,6 +15,7 @@
 #include "event_relay/core/backoff.hpp"
 #include "event_relay/core/breadcrumb.hpp"
 #include "event_relay/core/clock.hpp"
+#include "event_relay/core/detail/options.hpp"
 #include "event_relay/core/envelope.hpp"
 #include "event_relay/core/event.hpp"
 #include "event_relay/core/notifier.hpp"
@@ -51,11 +51,13 @@ class basic_relay_options {
 
  public:
   basic_relay_options(attempt_number max_attempts, breadcrumb_sources sources, parts all)
-      : max_attempts_{require_one(max_attempts)}, sources_{std::move(sources)}, parts_{std::move(all)} {}
+      : max_attempts_{detail::require_an_attempt("relay_options", max_attempts)},
+        sources_{std::move(sources)},
+        parts_{std::move(all)} {}
 
   /// How many attempts an event gets before it is a dead letter. Throws std::invalid_argument for 0.
   basic_relay_options with_max_attempts(attempt_number most) && {
-    max_attempts_ = require_one(most);
+    max_attempts_ = detail::require_an_attempt("relay_options", most);
     return std::move(*this);
   }
   /// The names that the breadcrumbs bear; any text, it is escaped.
@@ -117,27 +119,12 @@ class basic_relay_options {
   DeadLetters& dead_letters() { return std::get<dead_letters_at>(parts_); }
 
  private:
-  static attempt_number require_one(attempt_number most) {
-    if (most == 0) {
-      throw std::invalid_argument("relay_options: max_attempts is 0, must be 1 or more");
-    }
-    return most;
-  }
-
   template <std::size_t Which, class Part>
   auto with(Part part) && {
-    const auto pick = [&]<std::size_t At>() -> auto&& {
-      if constexpr (At == Which) {
-        return std::move(part);
-      } else {
-        return std::get<At>(std::move(parts_));
-      }
-    };
-    const auto rebuild = [&]<std::size_t... At>(std::index_sequence<At...>) {
-      return basic_relay_options<std::conditional_t<At == Which, Part, std::tuple_element_t<At, parts>>...>{
-          max_attempts_, std::move(sources_), {pick.template operator()<At>()...}};
-    };
-    return rebuild(std::make_index_sequence<std::tuple_size_v<parts>>{});
+    return detail::replace_part<Which>(std::move(parts_), std::move(part), [this]<class... Parts>(Parts&&... all) {
+      return basic_relay_options<std::remove_cvref_t<Parts>...>{
+          max_attempts_, std::move(sources_), {std::forward<Parts>(all)...}};
+    });
   }
 
   attempt_number max_attempts_;

@@ -5,6 +5,7 @@
 
 #include "event_relay/testing/collecting_sink.hpp"
 #include "event_relay/testing/manual_clock.hpp"
+#include "event_relay/testing/memory_store.hpp"
 #include "event_relay/testing/recording_waiter.hpp"
 #include "event_relay/testing/scripted_handler.hpp"
 #include "event_relay/testing/sequential_ids.hpp"

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// How a payload becomes the text that is stored, and comes back. The library brings JSON (in json/); a host
+// may bring its own.
+#pragma once
+
+#include <concepts>
+#include <string>
+#include <string_view>
+
+#include "event_relay/core/event.hpp"
+#include "event_relay/core/event_catalog.hpp"
+
+namespace event_relay {
+
+namespace detail {
+
+template <class Codec, class Payload>
+concept codes_payload = requires(const Codec& codec, const Payload& payload, std::string_view text) {
+  { codec.encode(payload) } -> std::same_as<std::string>;
+  { codec.template decode<Payload>(text) } -> std::same_as<Payload>;
+};
+
+template <class Codec, class Catalog>
+inline constexpr bool codes_all = false;
+template <class Codec, class... Events>
+inline constexpr bool codes_all<Codec, event_catalog<Events...>> =
+    (codes_payload<Codec, typename Events::payload_type> && ...);
+
+}  // namespace detail
+
+/// `encode(payload)` and `decode<Payload>(text)` for every payload of the catalog; what was encoded decodes
+/// to an equal value, by every later version too. Text is UTF-8 without NUL. **Errors**: `encode` throws for
+/// what it cannot keep, and the append fails; what `decode` throws makes the event a dead letter with that
+/// text. **Thread safety**: both are const and called from any thread.
+template <class Codec, class Catalog>
+concept codec_of = detail::codes_all<Codec, Catalog>;
+
+}  // namespace event_relay

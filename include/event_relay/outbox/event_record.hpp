@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// What an outbox keeps of an event: the event itself in texts and instants, without its type, and where it
+// stands on its way. Stores pass these on and look into none of the texts.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "event_relay/core/envelope.hpp"
+#include "event_relay/core/instant.hpp"
+
+namespace event_relay {
+
+/// An event as it is stored.
+struct event_record {
+  std::string id;
+  std::string name;
+  /// What the codec made of it; text in UTF-8.
+  std::string payload;
+  instant occurred_at;
+  std::string correlation_id;
+  bool replayed = false;
+  /// The id of the event that this one follows from; empty if none.
+  std::string caused_by = {};
+  /// Empty, or a `traceparent`.
+  std::string trace = {};
+  /// Which part of the host appended it; may be empty.
+  std::string source = {};
+  /// Not attempted before; absent: at once.
+  std::optional<instant> available_at = std::nullopt;
+
+  bool operator==(const event_record&) const = default;
+};
+
+enum class append_status {
+  appended,
+  duplicate,  ///< a row of this event id is there, perhaps a dead letter's; nothing was changed
+};
+
+/// A worker's time-limited right to an event. The token is the store's number of the claim: it never comes
+/// again, and is higher at each claim.
+struct lease {
+  std::int64_t row = 0;
+  std::uint64_t token = 0;
+
+  bool operator==(const lease&) const = default;
+};
+
+/// An event that a worker may attempt now, and is the only one to.
+struct claimed_event {
+  lease held;
+  event_record record;
+  /// This attempt's number; it is stored before the attempt runs.
+  attempt_number attempt = 1;
+  /// Claimed as a suspect: nothing else may run in the process meanwhile.
+  bool solo = false;
+  /// Its last attempt was a solo one and ended with its lease, by a crash most likely. That attempt counts.
+  bool crashed = false;
+  /// How many failures are kept of it.
+  std::uint32_t failures = 0;
+};
+
+/// What is kept of an attempt that failed.
+struct failure_record {
+  attempt_number attempt = 1;
+  instant at;
+  std::string text;
+
+  bool operator==(const failure_record&) const = default;
+};
+
+/// Where an event in a store stands.
+enum class event_state {
+  ready,        ///< waits to be claimed, or for its instant
+  leased,       ///< a worker has it
+  suspect,      ///< its worker vanished; it is claimed alone
+  dead_letter,  ///< no further attempt is made
+};
+
+constexpr std::string_view wire_name(event_state state) {
+  switch (state) {
+    case event_state::ready: return "ready";
+    case event_state::leased: return "leased";
+    case event_state::suspect: return "suspect";
+    case event_state::dead_letter: return "dead-letter";
+  }
+  return "unknown";
+}
+
+/// An event in a store, to look at.
+struct stored_event {
+  event_record record;
+  event_state state = event_state::ready;
+  /// Attempts that count so far, the one that runs included.
+  attempt_number attempts = 0;
+  /// Of the last claim; 0 before the first.
+  std::uint64_t token = 0;
+  /// When it became, or becomes, ready.
+  instant available_at;
+  /// Present exactly while it is leased.
+  std::optional<instant> leased_until = std::nullopt;
+  /// Both present exactly when it is a dead letter.
+  std::optional<dead_letter_reason> reason = std::nullopt;
+  std::optional<instant> dead_since = std::nullopt;
+  /// The last ones, oldest first.
+  std::vector<failure_record> failures = {};
+};
+
+}  // namespace event_relay

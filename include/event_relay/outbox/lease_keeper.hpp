@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+// What the threads of a worker hold at this moment. The heartbeat renews it; an attempt that takes too long,
+// or has lost its lease, is asked to stop, and the events that wait behind it are given back.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <list>
+#include <mutex>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/store.hpp"
+#include "event_relay/outbox/worker_options.hpp"
+
+namespace event_relay {
+
+/// Thread-safe. Each thread has a `batch` of its own; the heartbeat sees them all.
+class lease_keeper {
+  enum class hold {
+    waiting,     // claimed, and not begun
+    running,     // attempted at this moment
+    finished,    // attempted; whether its lease still holds, settle will find
+    given_back,  // not this worker's any more
+  };
+
+  struct entry {
+    const claimed_event* claim;
+    hold state = hold::waiting;
+    bool renewed = true;  // until the lease is lost, or the attempt takes too long
+    instant started = {};
+  };
+
+ public:
+  /// Of one thread. Its entries are in the order in which they were held.
+  class batch {
+    friend class lease_keeper;
+    std::vector<entry> entries_;
+    std::stop_source stop_;
+  };
+
+  /// An event, named to people after its thread may have gone on.
+  struct event_name_and_id {
+    std::string name;
+    std::string id;
+    std::string correlation_id;
+  };
+
+  /// What a heartbeat found.
+  struct findings {
+    std::vector<event_name_and_id> too_long;
+    std::vector<event_name_and_id> lost;
+    std::size_t given_back = 0;
+  };
+
+  /// A place for one more thread; it stays where it is.
+  batch& open() {
+    const std::lock_guard lock{mutex_};
+    return batches_.emplace_back();
+  }
+
+  /// What it holds is not renewed any more.
+  void close(const batch& mine) {
+    const std::lock_guard lock{mutex_};
+    batches_.remove_if([&](const batch& each) { return &each == &mine; });
+  }
+
+  /// `claims` must stay where they are until they are dropped.
+  void hold_all(batch& mine, std::span<const claimed_event> claims) {
+    const std::lock_guard lock{mutex_};
+    for (const claimed_event& claim : claims) {
+      mine.entries_.push_back({&claim});
+    }
+  }
+
+  /// Whether the event may be attempted; not if it was given back or its lease is lost.
+  bool start(batch& mine, std::size_t at, instant now) {
+    const std::lock_guard lock{mutex_};
+    entry& each = mine.entries_[at];
+    if (each.state != hold::waiting || !each.renewed) {
+      return false;
+    }
+    if (mine.stop_.stop_requested()) {
+      mine.stop_ = std::stop_source{};  // it was another event's
+    }
+    each.state = hold::running;
+    each.started = now;
+    return true;
+  }
+
+  std::stop_token stop_of(const batch& mine) const {
+    const std::lock_guard lock{mutex_};
+    return mine.stop_.get_token();
+  }
+
+  void finish(batch& mine, std::size_t at) {
+    const std::lock_guard lock{mutex_};
+    mine.entries_[at].state = hold::finished;
+  }
+
+  /// The first `count` entries are dealt with.
+  void drop(batch& mine, std::size_t count) {
+    const std::lock_guard lock{mutex_};
+    mine.entries_.erase(mine.entries_.begin(), mine.entries_.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+
+  /// Gives back what has not begun; returns how many events that were.
+  template <event_store Store>
+  std::size_t give_back_waiting(batch& mine, Store& store) {
+    std::vector<lease> returned;
+    {
+      const std::lock_guard lock{mutex_};
+      take_waiting(mine, returned);
+    }
+    return returned.empty() ? 0 : store.give_back(returned);
+  }
+
+  /// Asks everything that runs to stop; returns how much that is.
+  std::size_t stop_running() {
+    std::vector<std::stop_source> stops;
+    {
+      const std::lock_guard lock{mutex_};
+      for (const batch& each : batches_) {
+        if (std::any_of(each.entries_.begin(), each.entries_.end(), is_running)) {
+          stops.push_back(each.stop_);
+        }
+      }
+    }
+    request(stops);
+    return stops.size();
+  }
+
+  /// Renews what is held. Throws what the store throws.
+  template <event_store Store>
+  findings heartbeat(Store& store, const worker_limits& limits) {
+    findings found;
+    std::vector<lease> renewing;
+    std::vector<lease> returning;
+    std::vector<std::stop_source> stops;
+    const instant now = store.now();
+    {
+      const std::lock_guard lock{mutex_};
+      for (batch& each : batches_) {
+        for (entry& one : each.entries_) {
+          const bool is_too_long =
+              one.renewed && is_running(one) && now - one.started >= limits.max_run_time_for(one.claim->record.name);
+          if (is_too_long) {
+            one.renewed = false;
+            stops.push_back(each.stop_);
+            found.too_long.push_back(named(one));
+            take_waiting(each, returning);
+          }
+        }
+        for (const entry& one : each.entries_) {
+          if (one.renewed && one.state != hold::given_back) {
+            renewing.push_back(one.claim->held);
+          }
+        }
+      }
+    }
+    request(stops);
+    if (!returning.empty()) {
+      found.given_back = store.give_back(returning);
+    }
+    if (!renewing.empty()) {
+      mark_lost(renewing, store.renew(renewing, limits.lease), found);
+    }
+    return found;
+  }
+
+ private:
+  static bool is_running(const entry& each) { return each.state == hold::running; }
+
+  static event_name_and_id named(const entry& each) {
+    const event_record& record = each.claim->record;
+    return {record.name, record.id, record.correlation_id};
+  }
+
+  static void request(std::vector<std::stop_source>& stops) {
+    for (std::stop_source& each : stops) {
+      each.request_stop();  // runs the handler's callbacks, so never under the lock
+    }
+  }
+
+  static void take_waiting(batch& mine, std::vector<lease>& into) {
+    for (entry& each : mine.entries_) {
+      if (each.state == hold::waiting) {
+        each.state = hold::given_back;
+        into.push_back(each.claim->held);
+      }
+    }
+  }
+
+  void mark_lost(const std::vector<lease>& renewing, const std::vector<bool>& renewed, findings& found) {
+    std::vector<std::stop_source> stops;
+    for (std::size_t at = 0; at < renewing.size(); ++at) {
+      if (renewed[at]) {
+        continue;
+      }
+      const std::lock_guard lock{mutex_};
+      for (batch& each : batches_) {
+        for (entry& one : each.entries_) {
+          const bool is_open = one.state == hold::waiting || one.state == hold::running;
+          if (one.claim->held == renewing[at] && is_open && one.renewed) {
+            one.renewed = false;
+            found.lost.push_back(named(one));
+            if (is_running(one)) {
+              stops.push_back(each.stop_);
+            }
+          }
+        }
+      }
+    }
+    request(stops);
+  }
+
+  mutable std::mutex mutex_;
+  std::list<batch> batches_;
+};
+
+}  // namespace event_relay

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// What a worker asks of a store, and what the store answers: the next events to attempt, and what shall
+// become of those that were attempted.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "event_relay/core/decision.hpp"
+#include "event_relay/core/envelope.hpp"
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/event_record.hpp"
+
+namespace event_relay {
+
+enum class claim_kind {
+  ordinary,  ///< events that are ready, oldest first
+  suspect,   ///< one event whose worker vanished
+};
+
+struct claim_request {
+  /// At most so many; 0 claims nothing. Of suspects there is never more than one.
+  std::size_t limit = 0;
+  /// How long the lease holds unless it is renewed.
+  std::chrono::milliseconds length{0};
+  claim_kind kind = claim_kind::ordinary;
+};
+
+/// What follows from one attempt, to be stored.
+template <class Transaction>
+struct settlement {
+  lease held;
+  attempt_status status = attempt_status::processed;
+  /// The attempts that count from now on.
+  attempt_number attempt = 1;
+  /// For retry_scheduled: due so long after the settle.
+  std::chrono::milliseconds delay{0};
+  /// For dead_letter.
+  dead_letter_reason reason = dead_letter_reason::max_attempts_exhausted;
+  /// The failure's text, to be added to the event's history; absent if none is to be added.
+  std::optional<std::string> failure = std::nullopt;
+  /// Whether the history holds failures of earlier attempts; saves a look.
+  bool has_history = true;
+  /// For processed: events that follow, appended in the same transaction. One that is there already stays.
+  std::vector<event_record> follow_ups = {};
+  /// For processed: the handler's own writes, in the same transaction; may be empty.
+  std::function<void(Transaction&)> write = nullptr;
+};
+
+enum class settle_status {
+  applied,
+  stale,         ///< the lease is another's by now; nothing was changed
+  write_failed,  ///< the handler's write threw; all of this settlement was undone, and the event is still leased
+};
+
+struct settle_result {
+  settle_status status = settle_status::applied;
+  /// For write_failed: what the write threw.
+  std::string error = {};
+};
+
+/// What came of a `turn`.
+struct turn_result {
+  /// One for each settlement, in its order.
+  std::vector<settle_result> settled;
+  /// Oldest first.
+  std::vector<claimed_event> claimed;
+  /// Whether suspects wait to be claimed.
+  bool suspects_waiting = false;
+  /// When the earliest event becomes ready, or the earliest lease ends; known if fewer events were claimed
+  /// than asked for. Absent if there is none.
+  std::optional<instant> next_due = std::nullopt;
+};
+
+}  // namespace event_relay

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// Where an outbox lives. A store keeps events and knows the rules of claiming them; it decides nothing about
+// attempts, decodes nothing and starts no thread.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/settlement.hpp"
+#include "event_relay/outbox/wake_signal.hpp"
+
+namespace event_relay {
+
+/// The contract of every store, which one test suite (tests/support/store_contract.hpp) holds:
+///
+/// - `append(host, records)` stores events in the transaction that is open on the host's connection: they
+///   are seen when it commits and vanish when it is rolled back. The answers are in the records' order.
+/// - `turn(settlements, request)` is one transaction that stores what became of attempts, turns expired
+///   leases into suspects, and then claims what `request` asks for. It gives each claimed event its attempt's
+///   number and a token above all earlier ones, committed before it returns.
+///     - A settlement counts only while its lease is the event's current one; otherwise it is `stale`.
+///       Its history, follow-ups and write are applied with it or not at all.
+///     - A lease that has expired gives the attempt's number back and makes the event a suspect. If the
+///       attempt was a solo one, it keeps its number, gets a failure "lease expired", and is `crashed`.
+/// - `renew(leases, length)` holds each lease for `length` from now; false for one that is another's by now.
+/// - `give_back(leases)` undoes claims, the attempts' numbers included; returns how many it undid.
+/// - `find(id)` shows an event that is kept.
+/// - `has_unfinished()`: whether anything is ready, scheduled, leased or suspect, for anybody.
+/// - `now()` is the one time of the store, which leases and instants go by.
+/// - `signal()` is woken when events may have become ready.
+/// - `warning()` says, once, what an operator should know; nothing otherwise.
+///
+/// **Errors**: `store_error`; the operation has then changed nothing. **Thread safety**: all but `append`
+/// may be called from any thread; `append` from the thread that uses the host's connection.
+template <class Store>
+concept event_store = requires(Store& store, typename Store::host_connection host,
+                               std::span<const event_record> records,
+                               std::span<const settlement<typename Store::transaction>> settlements,
+                               const claim_request& request, std::span<const lease> leases,
+                               std::chrono::milliseconds length, std::string_view id) {
+  { store.append(host, records) } -> std::same_as<std::vector<append_status>>;
+  { store.turn(settlements, request) } -> std::same_as<turn_result>;
+  { store.renew(leases, length) } -> std::same_as<std::vector<bool>>;
+  { store.give_back(leases) } -> std::same_as<std::size_t>;
+  { store.find(id) } -> std::same_as<std::optional<stored_event>>;
+  { store.has_unfinished() } -> std::same_as<bool>;
+  { store.now() } -> std::same_as<instant>;
+  { store.signal() } -> std::same_as<wake_signal&>;
+  { store.warning() } -> std::same_as<std::optional<std::string>>;
+};
+
+/// A turn that only claims.
+template <event_store Store>
+turn_result claim(Store& store, const claim_request& request) {
+  return store.turn({}, request);
+}
+
+/// A turn that only settles.
+template <event_store Store>
+std::vector<settle_result> settle(Store& store, std::span<const settlement<typename Store::transaction>> settlements) {
+  return store.turn(settlements, {}).settled;
+}
+
+}  // namespace event_relay

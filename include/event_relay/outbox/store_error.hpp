@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// What can be wrong with a store, one code for each cause that a host may want to tell apart. The text of an
+// error also holds what the database itself said.
+#pragma once
+
+#include <string>
+#include <system_error>
+
+namespace event_relay {
+
+enum class store_errc {
+  busy = 1,        ///< another connection holds the lock, longer than the busy timeout; retryable
+  stale_snapshot,  ///< the transaction has read before another's commit and cannot write any more; it must be
+                   ///< rolled back and begun anew with BEGIN IMMEDIATE
+  storage_full,    ///< no space is left; retryable once there is
+  read_only,       ///< the file or its folder cannot be written; retryable once it can
+  input_output,    ///< the operating system refused to read or write; retryable
+  cannot_open,     ///< the database cannot be opened; retryable if it comes to be there
+  corrupt,         ///< the database is damaged, or is none
+  no_transaction,  ///< append was called outside a transaction, or a handler's write ended settle's
+  wrong_database,  ///< the connection is to another database than the store's
+  newer_schema,    ///< the tables were made by a later version of the library
+  foreign_schema,  ///< tables of these names are there and are not the library's
+  in_memory,       ///< a database in memory cannot outlive its process, nor be shared by connections
+  refused,         ///< any other refusal; the text says what the database said
+};
+
+namespace detail {
+
+class store_error_category final : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "event_relay.store"; }
+  std::string message(int code) const override {
+    switch (static_cast<store_errc>(code)) {
+      case store_errc::busy: return "the database is locked by another connection";
+      case store_errc::stale_snapshot:
+        return "the transaction has read before another one's commit, so it can no longer write; roll it back and "
+               "start it with BEGIN IMMEDIATE";
+      case store_errc::storage_full: return "no space is left for the database";
+      case store_errc::read_only: return "the database cannot be written";
+      case store_errc::input_output: return "the database's file cannot be read or written";
+      case store_errc::cannot_open: return "the database cannot be opened";
+      case store_errc::corrupt: return "the database is damaged";
+      case store_errc::no_transaction: return "there is no open transaction";
+      case store_errc::wrong_database: return "the connection is to another database than the store's";
+      case store_errc::newer_schema: return "the outbox was made by a later version of event_relay";
+      case store_errc::foreign_schema: return "tables of the outbox's names are not the outbox's";
+      case store_errc::in_memory: return "the database is in memory";
+      case store_errc::refused: return "the database refused";
+    }
+    return "unknown";
+  }
+};
+
+}  // namespace detail
+
+inline const std::error_category& store_category() noexcept {
+  static const detail::store_error_category category;
+  return category;
+}
+
+inline std::error_code make_error_code(store_errc code) noexcept { return {static_cast<int>(code), store_category()}; }
+
+/// Thrown by every operation of a store.
+class store_error : public std::system_error {
+ public:
+  store_error(store_errc code, const std::string& said) : std::system_error{make_error_code(code), said} {}
+};
+
+/// Whether the same operation may succeed later without anybody changing the program.
+inline bool is_retryable(const std::error_code& error) noexcept {
+  return error == make_error_code(store_errc::busy) || error == make_error_code(store_errc::storage_full) ||
+         error == make_error_code(store_errc::read_only) || error == make_error_code(store_errc::input_output) ||
+         error == make_error_code(store_errc::cannot_open);
+}
+
+}  // namespace event_relay
+
+template <>
+struct std::is_error_code_enum<event_relay::store_errc> : std::true_type {};

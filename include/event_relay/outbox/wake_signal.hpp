@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// How an idle worker learns that there may be work. A hint: whoever misses it finds the work by polling.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <stop_token>
+
+namespace event_relay {
+
+/// Counts hints. Read `count()`, look for work, and if there is none, `wait` beyond that count: a hint that
+/// comes in between is not missed. Thread-safe.
+class wake_signal {
+ public:
+  void wake() {
+    {
+      const std::lock_guard lock{mutex_};
+      ++count_;
+    }
+    woken_.notify_all();
+  }
+
+  std::uint64_t count() const {
+    const std::lock_guard lock{mutex_};
+    return count_;
+  }
+
+  /// Blocks until there was a hint after `seen`, `stop` is requested, or `at_most` (of the steady clock) is over.
+  void wait(std::uint64_t seen, std::chrono::milliseconds at_most, const std::stop_token& stop) {
+    std::unique_lock lock{mutex_};
+    woken_.wait_for(lock, stop, at_most, [&] { return count_ != seen; });
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable_any woken_;
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace event_relay

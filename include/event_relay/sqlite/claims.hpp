@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// The rules of claiming, as statements: what may be attempted now, by whom, and what becomes of events whose
+// worker vanished. Each function runs in the transaction that its caller has opened.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/settlement.hpp"
+#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/event_rows.hpp"
+
+namespace event_relay::sqlite::detail {
+
+// When something comes due, and whether suspects wait. It reads only.
+inline void look_ahead(connection& database, turn_result& result, const claim_request& request) {
+  if (result.claimed.size() < request.limit) {
+    database.query(
+        "SELECT min(at) FROM (SELECT min(available_at) AS at FROM main.event_relay_events WHERE state = 0 "
+        "UNION ALL SELECT min(leased_until) FROM main.event_relay_events WHERE state = 1)",
+        [&](const row& at) { result.next_due = optional_instant(at, 0); });
+  }
+  result.suspects_waiting =
+      database.integer("SELECT EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 2)", 0) != 0;
+}
+
+// Expired leases make suspects. An attempt that was not alone is forgotten; a solo one counts as failed.
+inline void expire(connection& database, instant now) {
+  database.execute(
+      "INSERT INTO main.event_relay_failures SELECT row, failures + 1, attempt, ?1, 'lease expired' "
+      "FROM main.event_relay_events WHERE state = 1 AND leased_until <= ?1 AND solo",
+      integer_of(now));
+  database.execute(
+      "UPDATE main.event_relay_events SET state = 2, attempt = attempt - iif(solo, 0, 1), crashed = solo, "
+      "failures = failures + solo, leased_until = NULL WHERE state = 1 AND leased_until <= ?",
+      integer_of(now));
+}
+
+// Leases what `request` asks for, under a token that no claim had before.
+inline void claim(connection& database, turn_result& result, const claim_request& request, instant now) {
+  const std::int64_t token =
+      database.integer("UPDATE main.event_relay_outbox SET last_token = last_token + 1 RETURNING last_token", 0);
+  const std::int64_t until = integer_of(saturating_add(now, request.length));
+  const bool is_solo = request.kind == claim_kind::suspect;
+  const auto take = [&](const row& at) {
+    result.claimed.push_back({.held = {at.integer(0), static_cast<std::uint64_t>(token)},
+                              .record = record_of(at, 4),
+                              .attempt = static_cast<attempt_number>(at.integer(1)),
+                              .solo = is_solo,
+                              .crashed = at.integer(2) != 0,
+                              .failures = static_cast<std::uint32_t>(at.integer(3))});
+  };
+  if (is_solo) {
+    database.query(
+        "UPDATE main.event_relay_events SET state = 1, attempt = attempt + 1, token = ?1, leased_until = ?2, solo = 1 "
+        "WHERE row = (SELECT min(row) FROM main.event_relay_events WHERE state = 2) "
+        "RETURNING row, attempt, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS,
+        take, token, until);
+  } else {
+    database.query(
+        "UPDATE main.event_relay_events SET state = 1, attempt = attempt + 1, token = ?1, leased_until = ?2, solo = 0 "
+        "WHERE row IN (SELECT row FROM main.event_relay_events WHERE state = 0 AND available_at <= ?3 "
+        "ORDER BY available_at, row LIMIT ?4) "
+        "RETURNING row, attempt, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS,
+        take, token, until, integer_of(now), request.limit);
+  }
+}
+
+}  // namespace event_relay::sqlite::detail

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// How an event stands in the table, and comes back from it: the order of its columns is written here alone.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <sqlite3.h>
+
+#include "event_relay/core/envelope.hpp"
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/statement.hpp"
+
+namespace event_relay::sqlite::detail {
+
+// An instant is kept as milliseconds since 1970.
+inline std::int64_t integer_of(instant at) { return at.time_since_epoch().count(); }
+inline instant instant_of(std::int64_t milliseconds_since_1970) {
+  return instant{std::chrono::milliseconds{milliseconds_since_1970}};
+}
+inline std::optional<instant> optional_instant(const row& at, int column) {
+  const auto value = at.optional_integer(column);
+  return value ? std::optional{instant_of(*value)} : std::nullopt;
+}
+inline std::optional<dead_letter_reason> reason_of(std::string_view name) {
+  for (const auto reason :
+       {dead_letter_reason::max_attempts_exhausted, dead_letter_reason::rejected, dead_letter_reason::undecodable}) {
+    if (name == wire_name(reason)) {
+      return reason;
+    }
+  }
+  return std::nullopt;
+}
+
+// What `record_of` reads from `first` on.
+#define EVENT_RELAY_RECORD_COLUMNS \
+  "id, name, payload, occurred_at, correlation_id, replayed, caused_by, traceparent, source"
+inline event_record record_of(const row& at, int first) {
+  return {.id = std::string{at.text(first)},
+          .name = std::string{at.text(first + 1)},
+          .payload = std::string{at.text(first + 2)},
+          .occurred_at = instant_of(at.integer(first + 3)),
+          .correlation_id = std::string{at.text(first + 4)},
+          .replayed = at.integer(first + 5) != 0,
+          .caused_by = std::string{at.text(first + 6)},
+          .trace = std::string{at.text(first + 7)},
+          .source = std::string{at.text(first + 8)}};
+}
+
+inline constexpr std::string_view insert_event =
+    "INSERT INTO main.event_relay_events (" EVENT_RELAY_RECORD_COLUMNS
+    ", available_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+
+// True if it was inserted, false if its id is there.
+inline bool insert(statement& prepared, sqlite3* database, const event_record& record, instant now) {
+  const auto text_or_null = [](const std::string& text) {
+    return text.empty() ? std::nullopt : std::optional<std::string_view>{text};
+  };
+  prepared.execute(record.id, record.name, record.payload, integer_of(record.occurred_at), record.correlation_id,
+                   record.replayed, text_or_null(record.caused_by), text_or_null(record.trace),
+                   text_or_null(record.source), integer_of(record.available_at.value_or(now)));
+  return sqlite3_changes(database) > 0;
+}
+
+// An event to look at, with its history.
+inline std::optional<stored_event> find(connection& database, std::string_view id) {
+  std::optional<stored_event> found;
+  std::int64_t event = 0;
+  database.query(
+      "SELECT row, state, attempt, token, available_at, leased_until, dead_since, reason, " EVENT_RELAY_RECORD_COLUMNS
+      " FROM main.event_relay_events WHERE id = ?",
+      [&](const row& at) {
+        event = at.integer(0);
+        found = stored_event{.record = record_of(at, 8),
+                             .state = static_cast<event_state>(at.integer(1)),
+                             .attempts = static_cast<attempt_number>(at.integer(2)),
+                             .token = static_cast<std::uint64_t>(at.integer(3)),
+                             .available_at = instant_of(at.integer(4)),
+                             .leased_until = optional_instant(at, 5),
+                             .reason = reason_of(at.text(7)),
+                             .dead_since = optional_instant(at, 6)};
+      },
+      id);
+  if (found) {
+    database.query(
+        "SELECT attempt, at, text FROM main.event_relay_failures WHERE event = ? ORDER BY number",
+        [&](const row& at) {
+          found->failures.push_back({.attempt = static_cast<attempt_number>(at.integer(0)),
+                                     .at = instant_of(at.integer(1)),
+                                     .text = std::string{at.text(2)}});
+        },
+        event);
+  }
+  return found;
+}
+
+}  // namespace event_relay::sqlite::detail

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Whether a database file is in a danger that the operator should hear of: an SQLite library with a known
+// fault, and another process at the same file.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace event_relay::sqlite {
+
+/// Whether the library of this version (as in sqlite3_libversion_number) has the WAL-reset fault
+/// (https://sqlite.org/wal.html): mended in 3.51.3.
+constexpr bool has_wal_reset_fault(int library_version) { return library_version < 3'051'003; }
+
+/// Whether `locks`, in the form of Linux's /proc/locks, says that a process other than `self` holds SQLite's
+/// lock of a connection (byte 128, https://sqlite.org/walformat.html) on the WAL index with this inode.
+inline bool is_locked_by_other(std::istream& locks, std::uint64_t inode, std::int64_t self) {
+  std::string line;
+  while (std::getline(locks, line)) {
+    // 1: POSIX  ADVISORY  READ  4711 08:01:262146 128 128
+    std::istringstream fields{line};
+    std::string number, kind, mode, access, device_and_inode, start;
+    std::int64_t process = 0;
+    if (fields >> number >> kind >> mode >> access >> process >> device_and_inode >> start && process != self &&
+        start == "128" && device_and_inode.ends_with(":" + std::to_string(inode))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// Best effort: false where the system does not say (/proc is Linux's). It opens nothing of the database, for
+/// closing it again would drop the locks of this process.
+inline bool is_shared_with_other_process(const std::filesystem::path& database) {
+  struct stat index {};
+  std::ifstream locks{"/proc/locks"};
+  return locks && stat((database.string() + "-shm").c_str(), &index) == 0 &&
+         is_locked_by_other(locks, index.st_ino, getpid());
+}
+
+}  // namespace event_relay::sqlite

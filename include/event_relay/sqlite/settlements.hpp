@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// The rules of settling, as statements: an attempt's end is stored under its lease's token, with its history,
+// its follow-ups and the handler's own writes, or not at all. The caller has opened the transaction.
+#pragma once
+
+#include <cstdint>
+
+#include "event_relay/core/handler.hpp"
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/settlement.hpp"
+#include "event_relay/outbox/store_error.hpp"
+#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/event_rows.hpp"
+#include "event_relay/sqlite/transaction.hpp"
+
+namespace event_relay::sqlite::detail {
+
+// Of each event the last `kept` failures stay.
+inline void keep_failure(connection& database, const settlement<connection>& each, instant now, std::uint32_t kept) {
+  const std::int64_t number = database.integer(
+      "UPDATE main.event_relay_events SET failures = failures + 1 WHERE row = ? RETURNING failures", 0, each.held.row);
+  database.execute("INSERT INTO main.event_relay_failures VALUES (?, ?, ?, ?, ?)", each.held.row, number, each.attempt,
+                   integer_of(now), *each.failure);
+  database.execute("DELETE FROM main.event_relay_failures WHERE event = ? AND number <= ?", each.held.row,
+                   number - kept);
+}
+
+// False, and nothing is changed, if the lease is not the event's current one.
+inline bool end_lease(connection& database, const settlement<connection>& each, instant now) {
+  switch (each.status) {
+    case attempt_status::processed:
+      database.execute("DELETE FROM main.event_relay_events WHERE row = ? AND token = ? AND state = 1", each.held.row,
+                       each.held.token);
+      break;
+    case attempt_status::retry_scheduled:
+      database.execute(
+          "UPDATE main.event_relay_events SET state = 0, available_at = ?, attempt = ?, leased_until = NULL, "
+          "crashed = 0 WHERE row = ? AND token = ? AND state = 1",
+          integer_of(saturating_add(now, each.delay)), each.attempt, each.held.row, each.held.token);
+      break;
+    case attempt_status::dead_letter:
+      database.execute(
+          "UPDATE main.event_relay_events SET state = 3, dead_since = ?, reason = ?, attempt = ?, "
+          "leased_until = NULL, crashed = 0 WHERE row = ? AND token = ? AND state = 1",
+          integer_of(now), wire_name(each.reason), each.attempt, each.held.row, each.held.token);
+      break;
+  }
+  return database.changes() > 0;
+}
+
+inline settle_status apply(connection& database, const settlement<connection>& each, instant now, std::uint32_t kept) {
+  if (!end_lease(database, each, now)) {
+    return settle_status::stale;
+  }
+  if (each.status == attempt_status::processed && each.has_history) {
+    database.execute("DELETE FROM main.event_relay_failures WHERE event = ?", each.held.row);
+  }
+  if (each.failure) {
+    keep_failure(database, each, now, kept);
+  }
+  for (const event_record& follow_up : each.follow_ups) {
+    insert(database.prepared(insert_event), database.handle(), follow_up, now);
+  }
+  return settle_status::applied;
+}
+
+// Only a handler's write can fail alone; then it is undone, and the rest of the transaction is not.
+inline settle_result settle(connection& database, const settlement<connection>& each, instant now,
+                            std::uint32_t failures_kept) {
+  if (!each.write) {
+    return {apply(database, each, now, failures_kept), {}};
+  }
+  try {
+    savepoint this_one{database.handle()};
+    const settle_status status = apply(database, each, now, failures_kept);
+    if (status == settle_status::applied) {
+      each.write(database);
+      if (!database.is_in_transaction()) {
+        throw store_error{store_errc::no_transaction, "sqlite: a handler's write ended the transaction of settle"};
+      }
+    }
+    this_one.release();
+    return {status, {}};
+  } catch (...) {
+    // What SQLite itself rolls back for (a full disk, say) has failed for the whole transaction.
+    if (!database.is_in_transaction()) {
+      throw;
+    }
+    return {
+        settle_status::write_failed,
+        event_relay::detail::failure_from_exception("the write threw something that is not a std::exception").reason};
+  }
+}
+
+}  // namespace event_relay::sqlite::detail

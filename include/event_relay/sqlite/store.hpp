@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+// The outbox in an SQLite file, beside the host's own tables. One connection writes for the library; the
+// batches of all threads meet there. Every rule of claiming is a statement below.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include "event_relay/core/clock.hpp"
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/settlement.hpp"
+#include "event_relay/outbox/store.hpp"
+#include "event_relay/outbox/store_error.hpp"
+#include "event_relay/outbox/wake_signal.hpp"
+#include "event_relay/sqlite/claims.hpp"
+#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/event_rows.hpp"
+#include "event_relay/sqlite/host_connections.hpp"
+#include "event_relay/sqlite/process_check.hpp"
+#include "event_relay/sqlite/schema.hpp"
+#include "event_relay/sqlite/settlements.hpp"
+#include "event_relay/sqlite/transaction.hpp"
+
+namespace event_relay::sqlite {
+
+struct store_options {
+  /// Of the library's own commits; how sure a host's commit is, the host's connection says.
+  synchronous durability = synchronous::full;
+  /// How long the library's statements wait for another connection's lock, until they fail as `busy`.
+  std::chrono::milliseconds busy_timeout{std::chrono::seconds{5}};
+  /// Failures that are kept of each event, the last ones.
+  std::uint32_t failures_kept = 10;
+};
+
+/// An `event_store` in the database file `path`, which is put into WAL mode, as SQLite keeps it from then on.
+/// Tables whose names begin with event_relay_ are its own. **Time** is its clock's, for all processes that
+/// share the file; they are on one machine, as WAL demands. Thread-safe but for `append`.
+template <clock Clock = system_clock>
+class store {
+ public:
+  /// What `append` needs: the host's own connection, in a transaction.
+  using host_connection = sqlite3*;
+  /// What a handler's writes are given: the library's own connection, inside settle's transaction, which
+  /// they must neither end nor begin anew.
+  using transaction = connection;
+
+  /// Opens or makes the file and brings its tables to this version. Throws store_error; in_memory for a
+  /// path that names no file.
+  explicit store(const std::string& path, store_options options = {}, Clock clock = {})
+      : options_{options}, clock_{std::move(clock)}, database_{require_file(path), options.busy_timeout} {
+    database_.query("PRAGMA journal_mode = WAL", [&](const row& mode) {
+      if (mode.text(0) != "wal") {
+        throw store_error{store_errc::refused,
+                          fmt::format("sqlite: {} cannot be put into WAL mode, it stays in {}", path, mode.text(0))};
+      }
+    });
+    database_.execute(options.durability == synchronous::full ? "PRAGMA synchronous = FULL"
+                                                              : "PRAGMA synchronous = NORMAL");
+    migrate(database_);
+    file_ = sqlite3_db_filename(database_.handle(), "main");
+    hosts_ = std::make_shared<host_connections>(file_, signal_);
+  }
+
+  /// In the transaction that is open on `host`. Throws store_error besides: no_transaction if none is,
+  /// stale_snapshot if it has read before another's commit and so cannot write, wrong_database. SQLite itself
+  /// rolls the transaction back when the disk is full or fails. `changes()` of the connection is the
+  /// append's afterwards; `last_insert_rowid()` is as it was.
+  std::vector<append_status> append(sqlite3* host, std::span<const event_record> records) {
+    if (sqlite3_get_autocommit(host) != 0) {
+      throw store_error{store_errc::no_transaction,
+                        "sqlite: append joins the transaction of the change that the event tells of; begin it with "
+                        "BEGIN IMMEDIATE, or an immediate_transaction"};
+    }
+    host_connections::guest& guest = hosts_->guest_on(host);
+    const sqlite3_int64 last_rowid = sqlite3_last_insert_rowid(host);
+    guest.watch_commit();
+    const instant now = clock_.now();
+    std::vector<append_status> answers;
+    answers.reserve(records.size());
+    const auto insert_all = [&] {
+      for (const event_record& record : records) {
+        answers.push_back(detail::insert(guest.insertion(), host, record, now) ? append_status::appended
+                                                                               : append_status::duplicate);
+      }
+    };
+    if (records.size() == 1) {
+      insert_all();
+    } else {
+      savepoint all_or_none{host};
+      insert_all();
+      all_or_none.release();
+    }
+    sqlite3_set_last_insert_rowid(host, last_rowid);
+    return answers;
+  }
+
+  turn_result turn(std::span<const settlement<transaction>> settlements, const claim_request& request) {
+    const std::lock_guard lock{mutex_};
+    turn_result result;
+    if (settlements.empty() && !has_claimable(result, request)) {
+      return result;
+    }
+    immediate_transaction all{database_};
+    const instant now = clock_.now();
+    bool has_follow_ups = false;
+    for (const auto& each : settlements) {
+      result.settled.push_back(detail::settle(database_, each, now, options_.failures_kept));
+      has_follow_ups = has_follow_ups || !each.follow_ups.empty();
+    }
+    if (request.limit > 0) {
+      detail::expire(database_, now);
+      detail::claim(database_, result, request, now);
+      detail::look_ahead(database_, result, request);
+    }
+    all.commit();
+    if (has_follow_ups) {
+      signal_->wake();
+    }
+    return result;
+  }
+
+  std::vector<bool> renew(std::span<const lease> leases, std::chrono::milliseconds length) {
+    const std::lock_guard lock{mutex_};
+    immediate_transaction all{database_};
+    const instant until = saturating_add(clock_.now(), length);
+    std::vector<bool> renewed;
+    renewed.reserve(leases.size());
+    for (const lease& each : leases) {
+      database_.execute("UPDATE main.event_relay_events SET leased_until = ? WHERE row = ? AND token = ? AND state = 1",
+                        detail::integer_of(until), each.row, each.token);
+      renewed.push_back(database_.changes() > 0);
+    }
+    all.commit();
+    return renewed;
+  }
+
+  std::size_t give_back(std::span<const lease> leases) {
+    const std::lock_guard lock{mutex_};
+    immediate_transaction all{database_};
+    std::int64_t given_back = 0;
+    for (const lease& each : leases) {
+      database_.execute(
+          "UPDATE main.event_relay_events SET state = iif(solo, 2, 0), attempt = attempt - 1, leased_until = NULL "
+          "WHERE row = ? AND token = ? AND state = 1",
+          each.row, each.token);
+      given_back += database_.changes();
+    }
+    all.commit();
+    signal_->wake();
+    return static_cast<std::size_t>(given_back);
+  }
+
+  std::optional<stored_event> find(std::string_view id) {
+    const std::lock_guard lock{mutex_};
+    return detail::find(database_, id);
+  }
+
+  bool has_unfinished() {
+    const std::lock_guard lock{mutex_};
+    return database_.integer(
+               "SELECT EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 0) "
+               "OR EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 1) "
+               "OR EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 2)",
+               0) != 0;
+  }
+
+  instant now() const { return clock_.now(); }
+  wake_signal& signal() const { return *signal_; }
+
+  /// For a commit that this process does not see: another's.
+  void wake() const { signal_->wake(); }
+
+  /// Said once, if this SQLite library may damage a file in WAL mode that several processes share
+  /// (https://sqlite.org/wal.html, "the WAL-reset bug") and another process has this file open.
+  std::optional<std::string> warning() {
+    const std::lock_guard lock{mutex_};
+    if (has_warned_ || !has_wal_reset_fault(sqlite3_libversion_number()) || !is_shared_with_other_process(file_)) {
+      return std::nullopt;
+    }
+    has_warned_ = true;
+    return fmt::format("SQLite {} can lose commits of a file that several processes write, as {} is; 3.51.3 mends that",
+                       sqlite3_libversion(), file_.string());
+  }
+
+ private:
+  static const std::string& require_file(const std::string& path) {
+    if (path.empty() || path == ":memory:" || path.starts_with("file:")) {
+      throw store_error{
+          store_errc::in_memory,
+          fmt::format("sqlite: \"{}\" names no file; an outbox must outlive its process, so give the plain "
+                      "path of a file",
+                      path)};
+    }
+    return path;
+  }
+
+  // A look that needs no write lock, so that idle workers hold up nobody.
+  bool has_claimable(turn_result& result, const claim_request& request) {
+    if (request.limit > 0) {
+      detail::look_ahead(database_, result, request);
+    }
+    return (result.next_due && *result.next_due <= clock_.now()) ||
+           (request.kind == claim_kind::suspect && result.suspects_waiting);
+  }
+
+  store_options options_;
+  Clock clock_;
+  std::mutex mutex_;  // of the connection
+  connection database_;
+  std::filesystem::path file_;
+  std::shared_ptr<wake_signal> signal_ = std::make_shared<wake_signal>();
+  std::shared_ptr<host_connections> hosts_;
+  bool has_warned_ = false;
+};
+
+}  // namespace event_relay::sqlite

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// What is done together or not at all: a write transaction, and a part of one.
+#pragma once
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/error.hpp"
+
+namespace event_relay::sqlite {
+
+namespace detail {
+
+inline void run(sqlite3* database, const char* sql) {
+  if (const int code = sqlite3_exec(database, sql, nullptr, nullptr, nullptr); code != SQLITE_OK) {
+    throw_error(database, code, fmt::format("running \"{}\"", sql));
+  }
+}
+
+}  // namespace detail
+
+/// A write transaction, from BEGIN IMMEDIATE to `commit`, or to a rollback where it is left without one.
+/// It holds the write lock from the start, and so can never fail half-way with a stale snapshot, as a
+/// transaction can that reads first. For the library's connections and for a host's. Throws store_error.
+class immediate_transaction {
+ public:
+  explicit immediate_transaction(sqlite3* database) : database_{database} { detail::run(database, "BEGIN IMMEDIATE"); }
+  explicit immediate_transaction(connection& on) : immediate_transaction{on.handle()} {}
+  ~immediate_transaction() {
+    if (is_open_ && sqlite3_get_autocommit(database_) == 0) {
+      sqlite3_exec(database_, "ROLLBACK", nullptr, nullptr, nullptr);
+    }
+  }
+  immediate_transaction(const immediate_transaction&) = delete;
+  immediate_transaction& operator=(const immediate_transaction&) = delete;
+
+  /// If it throws, the destructor rolls back.
+  void commit() {
+    detail::run(database_, "COMMIT");
+    is_open_ = false;
+  }
+
+ private:
+  sqlite3* database_;
+  bool is_open_ = true;
+};
+
+/// A part of an open transaction that is undone where it is left without `release`. Throws store_error.
+class savepoint {
+ public:
+  explicit savepoint(sqlite3* database) : database_{database} { detail::run(database, "SAVEPOINT event_relay"); }
+  ~savepoint() {
+    if (is_open_ && sqlite3_get_autocommit(database_) == 0) {
+      sqlite3_exec(database_, "ROLLBACK TO event_relay; RELEASE event_relay", nullptr, nullptr, nullptr);
+    }
+  }
+  savepoint(const savepoint&) = delete;
+  savepoint& operator=(const savepoint&) = delete;
+
+  void release() {
+    detail::run(database_, "RELEASE event_relay");
+    is_open_ = false;
+  }
+
+ private:
+  sqlite3* database_;
+  bool is_open_ = true;
+};
+
+}  // namespace event_relay::sqlite
