@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+// What one thread of a worker does: claim, attempt, settle, and claim again in the same transaction. Whatever
+// the store throws, it holds what it had, and goes on from there at the next step.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <stop_token>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "event_relay/core/breadcrumb.hpp"
+#include "event_relay/core/decision.hpp"
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/attempt_runner.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/lease_keeper.hpp"
+#include "event_relay/outbox/settlement.hpp"
+#include "event_relay/outbox/solo_gate.hpp"
+#include "event_relay/outbox/store_error.hpp"
+#include "event_relay/outbox/worker_breadcrumbs.hpp"
+#include "event_relay/outbox/worker_report.hpp"
+
+namespace event_relay {
+
+/// What the threads of a worker share. As thread-safe as its members.
+template <class Outbox, class Handler, class Options>
+struct worker_parts {
+  Outbox& outbox;
+  Handler handler;
+  Options options;
+  lease_keeper keeper = {};
+
+  auto& store() { return outbox.store(); }
+  auto crumbs() { return worker_breadcrumbs{options.sink(), options.sources()}; }
+};
+
+/// Used by one thread. Throws what the store throws, and what an injected part throws.
+template <class Outbox, class Handler, class Options>
+class worker_hand {
+  using parts_type = worker_parts<Outbox, Handler, Options>;
+  using transaction = typename Outbox::store_type::transaction;
+  using runner_type = attempt_runner<Outbox, Handler, Options>;
+  using finished = typename runner_type::finished;
+
+ public:
+  enum class step_end { after_one_batch, when_nothing_is_left };
+
+  explicit worker_hand(parts_type& shared)
+      : parts_{shared}, runner_{shared.outbox, shared.handler, shared.options}, kept_{shared.keeper.open()} {}
+  ~worker_hand() { parts_.keeper.close(kept_); }
+  worker_hand(const worker_hand&) = delete;
+  worker_hand& operator=(const worker_hand&) = delete;
+
+  /// Settles what an earlier step could not, then claims, attempts and settles: one batch, or batch after
+  /// batch until nothing is ready, `stop` is requested, or a suspect is to be attempted, which is a step of
+  /// its own. Returns whether the next step may find work at once.
+  bool step(const std::stop_token& stop, step_end end) {
+    const bool is_solo = is_suspects_turn_ || is_holding_a_suspect();
+    if (is_solo) {
+      const solo_gate::solo_pass alone{solo_gate::of_process()};
+      return step(stop, end, claim_kind::suspect);
+    }
+    const solo_gate::shared_pass together{solo_gate::of_process()};
+    return step(stop, end, claim_kind::ordinary);
+  }
+
+  bool is_empty() const { return attempts_.empty() && next_.empty(); }
+  /// Attempts whose end is not stored.
+  std::size_t unsettled() const { return attempts_.size(); }
+  /// What the last claim said of the next one.
+  std::optional<instant> next_due() const { return next_due_; }
+  worker_report& report() { return report_; }
+
+ private:
+  bool step(const std::stop_token& stop, step_end end, claim_kind kind) {
+    const std::size_t batch = parts_.options.limits().batch;
+    // A suspect's turn is followed by the others', so that neither waits for all of the other.
+    is_suspects_turn_ = false;
+    bool found_work = false;
+    if (is_empty()) {
+      turn(kind, batch);
+    }
+    while (!is_empty()) {
+      found_work = true;
+      if (attempts_.empty()) {
+        attempt_next(stop);
+      }
+      const bool goes_on = end == step_end::when_nothing_is_left && kind == claim_kind::ordinary && next_.empty() &&
+                           !is_suspects_turn_ && !stop.stop_requested() && !solo_gate::of_process().solo_is_wanted();
+      turn(kind, goes_on ? batch : 0);
+    }
+    return found_work || is_suspects_turn_;
+  }
+
+  bool is_holding_a_suspect() const {
+    const std::vector<claimed_event>& held = attempts_.empty() ? next_ : claims_;
+    return !held.empty() && held.front().solo;
+  }
+
+  void attempt_next(const std::stop_token& stop) {
+    claims_ = std::exchange(next_, {});
+    attempts_.reserve(claims_.size());
+    for (std::size_t at = 0; at < claims_.size(); ++at) {
+      if (stop.stop_requested()) {
+        give_back_waiting();
+      }
+      const instant now = parts_.store().now();
+      if (parts_.keeper.start(kept_, at, now)) {
+        attempts_.push_back(runner_.run(claims_[at], now, parts_.keeper.stop_of(kept_), report_.lost_breadcrumbs));
+        parts_.keeper.finish(kept_, at);
+      }
+    }
+    drop_claims_if_settled();
+  }
+
+  // If the store fails, the leases will expire, which costs no attempt either.
+  void give_back_waiting() {
+    try {
+      report_.given_back += parts_.keeper.give_back_waiting(kept_, parts_.store());
+    } catch (const store_error& error) {
+      report_.lost_breadcrumbs +=
+          parts_.crumbs().say(outbox_steps::store_paused, breadcrumb_status::retrying, error.what());
+    }
+  }
+
+  // Settles what was attempted and claims up to `limit` more, in one transaction of the store.
+  void turn(claim_kind kind, std::size_t limit) {
+    if (attempts_.empty() && limit == 0) {
+      return;
+    }
+    std::vector<settlement<transaction>> settlements;
+    settlements.reserve(attempts_.size());
+    for (finished& each : attempts_) {
+      settlements.push_back(std::move(each.to_settle));
+    }
+    if (!settlements.empty()) {
+      parts_.options.observer().on_settling();
+    }
+    turn_result result;
+    try {
+      result = parts_.store().turn(settlements, {limit, parts_.options.limits().lease, kind});
+    } catch (...) {
+      for (std::size_t at = 0; at < settlements.size(); ++at) {
+        attempts_[at].to_settle = std::move(settlements[at]);
+      }
+      throw;
+    }
+    if (limit > 0) {
+      take_claims(std::move(result.claimed));
+      is_suspects_turn_ = kind == claim_kind::ordinary && result.suspects_waiting;
+      next_due_ = result.next_due;
+    }
+    if (!settlements.empty()) {
+      take_answers(std::move(result.settled));
+    }
+  }
+
+  void take_claims(std::vector<claimed_event> claimed) {
+    if (!claimed.empty()) {
+      next_ = std::move(claimed);
+      parts_.keeper.hold_all(kept_, next_);
+      parts_.options.observer().on_claimed(next_);
+    }
+  }
+
+  void take_answers(std::vector<settle_result> answers) {
+    std::vector<finished> to_settle_again;
+    for (std::size_t at = 0; at < answers.size(); ++at) {
+      finished& done = attempts_[at];
+      if (answers[at].status == settle_status::write_failed) {
+        runner_.fail(done, std::move(answers[at].error));
+        to_settle_again.push_back(std::move(done));
+      } else {
+        count(done, answers[at].status);
+        parts_.options.observer().on_settled(*done.claim, done.decided, answers[at].status);
+      }
+    }
+    attempts_ = std::move(to_settle_again);
+    drop_claims_if_settled();
+  }
+
+  void drop_claims_if_settled() {
+    if (attempts_.empty()) {
+      parts_.keeper.drop(kept_, claims_.size());
+    }
+  }
+
+  void count(const finished& done, settle_status status) {
+    if (status == settle_status::stale) {
+      ++report_.stale_settles;
+      const event_record& record = done.claim->record;
+      report_.lost_breadcrumbs +=
+          parts_.crumbs().say_of(outbox_steps::stale_settle, breadcrumb_status::failed, record.name, record.id,
+                                 record.correlation_id, "the attempt's end was not stored: its lease had expired");
+      return;
+    }
+    switch (done.decided.status) {
+      case attempt_status::processed: ++report_.processed; break;
+      case attempt_status::retry_scheduled: ++report_.retried; break;
+      case attempt_status::dead_letter: ++report_.dead_lettered; break;
+    }
+    if constexpr (!std::is_same_v<std::remove_reference_t<decltype(parts_.options.sink())>, null_sink>) {
+      report_.lost_breadcrumbs += parts_.crumbs().settled(done);
+    }
+  }
+
+  parts_type& parts_;
+  runner_type runner_;
+  lease_keeper::batch& kept_;
+  std::vector<claimed_event> next_;    // claimed, not begun
+  std::vector<claimed_event> claims_;  // what `attempts_` refer to
+  std::vector<finished> attempts_;     // made, not settled
+  bool is_suspects_turn_ = false;
+  std::optional<instant> next_due_;
+  worker_report report_;
+};
+
+}  // namespace event_relay

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// What a worker did, in numbers.
+#pragma once
+
+#include <cstdint>
+
+namespace event_relay {
+
+/// What a worker did. Events are counted when their attempt's end is stored.
+struct worker_report {
+  std::uint64_t processed = 0;
+  std::uint64_t retried = 0;
+  std::uint64_t dead_lettered = 0;
+  /// Attempts whose end was refused, because another worker has the event by now.
+  std::uint64_t stale_settles = 0;
+  /// Claimed, and given back without an attempt.
+  std::uint64_t given_back = 0;
+  /// Attempts that still ran when the deadline to stop had passed.
+  std::uint64_t left_running = 0;
+  /// Attempted, and not stored when the worker ended: their leases will expire.
+  std::uint64_t left_unsettled = 0;
+  /// Breadcrumbs that the sink refused by throwing.
+  std::uint64_t lost_breadcrumbs = 0;
+
+  worker_report& operator+=(const worker_report& other) {
+    processed += other.processed;
+    retried += other.retried;
+    dead_lettered += other.dead_lettered;
+    stale_settles += other.stale_settles;
+    given_back += other.given_back;
+    left_running += other.left_running;
+    left_unsettled += other.left_unsettled;
+    lost_breadcrumbs += other.lost_breadcrumbs;
+    return *this;
+  }
+  bool operator==(const worker_report&) const = default;
+};
+
+}  // namespace event_relay
