@@ -21,6 +21,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "event_relay/core/json_text.hpp"
 #include "event_relay/core/payload.hpp"
 
 namespace event_relay {
@@ -59,6 +60,40 @@ inline std::string member_path(std::string_view path, std::string_view name) {
   return path.empty() ? std::string{name} : fmt::format("{}.{}", path, name);
 }
 
+inline void require_utf8(std::string_view text, std::string_view path) {
+  while (!text.empty()) {
+    const auto [length, codepoint] = first_sequence(text);
+    if (codepoint == 0xfffd && text.substr(0, length) != "\xef\xbf\xbd") {
+      refuse_json(path, "is not UTF-8");
+    }
+    text.remove_prefix(length);
+  }
+}
+
+// What a conversion made may hold a number that dump() would write as null.
+inline void require_finite(const nlohmann::ordered_json& value, std::string_view path) {
+  if (value.is_number_float() && !std::isfinite(value.get<double>())) {
+    refuse_json(path, "is not a finite number, and JSON has no other");
+  }
+  if (value.is_structured()) {
+    for (const auto& each : value) {
+      require_finite(each, path);
+    }
+  }
+}
+
+// Runs a conversion of the host's; what it throws is refused under the member's name.
+template <class Convert>
+decltype(auto) converted(std::string_view path, Convert convert) {
+  try {
+    return convert();
+  } catch (const std::exception& error) {
+    refuse_json(path, error.what());
+  } catch (...) {
+    refuse_json(path, "the conversion threw something that is not a std::exception");
+  }
+}
+
 template <class Member>
 nlohmann::ordered_json json_of(const Member& member, std::string_view path);
 
@@ -89,12 +124,24 @@ nlohmann::ordered_json json_of(const Member& member, std::string_view path) {
     }
     return array;
   } else if constexpr (std::floating_point<Member>) {
-    if (!std::isfinite(member)) {
+    const auto number = static_cast<double>(member);
+    if (!std::isfinite(number)) {
       refuse_json(path, "is not a finite number, and JSON has no other");
     }
+    return number;
+  } else if constexpr (std::same_as<Member, std::string>) {
+    require_utf8(member, path);
     return member;
-  } else {
-    return member;  // what nlohmann_json converts, the host's own conversions among it
+  } else {  // what nlohmann_json converts, the host's own conversions among it
+    nlohmann::ordered_json value = converted(path, [&]() -> nlohmann::ordered_json {
+      if constexpr (std::convertible_to<const Member&, nlohmann::ordered_json>) {
+        return member;
+      } else {
+        return nlohmann::ordered_json(nlohmann::json(member));  // a to_json for nlohmann::json alone
+      }
+    });
+    require_finite(value, path);
+    return value;
   }
 }
 
@@ -111,7 +158,9 @@ void read_payload(const nlohmann::json& from, Payload& to, std::string_view path
     auto& member = to.*each.member;
     if (found != from.end()) {
       read_json(*found, member, member_path(path, each.name));
-    } else if constexpr (!is_optional<std::remove_cvref_t<decltype(member)>>) {
+    } else if constexpr (is_optional<std::remove_cvref_t<decltype(member)>>) {
+      member.reset();
+    } else {
       refuse_json(member_path(path, each.name), "is missing");
     }
   };
@@ -168,13 +217,19 @@ void read_json(const nlohmann::json& from, Member& to, std::string_view path) {
     if (!from.is_number()) {
       refuse_json(path, fmt::format("is {}, must be a number", from.type_name()));
     }
-    to = from.template get<Member>();
-  } else {
-    try {
-      from.get_to(to);
-    } catch (const std::exception& error) {
-      refuse_json(path, error.what());
+    const double number = from.template get<double>();
+    if (std::abs(number) > std::numeric_limits<Member>::max()) {
+      refuse_json(path, fmt::format("is {}, must be a number from {} to {}", from.dump(),
+                                    std::numeric_limits<Member>::lowest(), std::numeric_limits<Member>::max()));
     }
+    to = static_cast<Member>(number);
+  } else {
+    if constexpr (std::is_enum_v<Member>) {
+      if (std::underlying_type_t<Member> number{}; from.is_number()) {
+        read_integer(from, number, path);
+      }
+    }
+    converted(path, [&] { from.get_to(to); });
   }
 }
 
@@ -225,6 +280,9 @@ class json_codec {
   template <described_payload Payload>
   Payload decode(std::string_view text) const {
     require_limits(text);
+    if (text.find('\0') != std::string_view::npos) {
+      throw json_error{"the payload's text has a NUL"};
+    }
     Payload payload{};
     try {
       detail::read_payload(nlohmann::json::parse(text), payload, {});

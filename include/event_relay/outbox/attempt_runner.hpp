@@ -54,6 +54,7 @@ struct finished_attempt {
   const claimed_event* claim = nullptr;
   typename detail::any_event_of<Catalog>::type event;
   decision decided;
+  instant started = {};
   /// In the order of the follow-ups; kept for breadcrumbs only.
   std::vector<notification> queued;
   settlement<Transaction> to_settle;
@@ -74,7 +75,7 @@ class attempt_runner {
 
   /// Breadcrumbs that the sink refused are added to `lost`.
   finished run(const claimed_event& claim, instant now, const std::stop_token& stop, std::uint64_t& lost) {
-    finished done{.claim = &claim, .event = {}, .decided = {}, .queued = {}, .to_settle = {}};
+    finished done{.claim = &claim, .event = {}, .decided = {}, .started = now, .queued = {}, .to_settle = {}};
     bool is_known = false;
     catalog_type::for_each([&]<class Event> {
       if (!is_known && claim.record.name == Event::name) {
@@ -94,8 +95,7 @@ class attempt_runner {
 
   /// What follows if storing a processed event failed because of the handler's own write: its attempt failed.
   void fail(finished& done, std::string error) const {
-    const instant started = done.decided.retry.next_attempt_at - done.decided.retry.backoff;
-    done.decided = decide(done.decided.retry, retry{std::move(error)}, queue_of(done), started);
+    done.decided = decide(done.decided.retry, retry{std::move(error)}, queue_of(done), done.started);
     done.queued.clear();
     done.to_settle = {};
     write_settlement(done);

@@ -39,7 +39,8 @@ class durable_outcome {
   durable_outcome(Result&& result) : result_{std::forward<Result>(result)} {}
 
   template <std::invocable<Transaction&> Write>
-  durable_outcome(settled_with<Write> result) : result_{std::move(result.done)}, write_{std::move(result.write)} {}
+  requires std::copy_constructible<Write> durable_outcome(settled_with<Write> result)
+      : result_{std::move(result.done)}, write_{std::move(result.write)} {}
 
   outcome& result() { return result_; }
   const outcome& result() const { return result_; }

@@ -43,6 +43,12 @@ class lease_keeper {
     friend class lease_keeper;
     std::vector<entry> entries_;
     std::stop_source stop_;
+    bool is_stop_spent_ = false;  // `stop_` is requested, or about to be, outside the lock
+
+    std::stop_source spend_stop() {
+      is_stop_spent_ = true;
+      return stop_;
+    }
   };
 
   /// An event, named to people after its thread may have gone on.
@@ -86,7 +92,7 @@ class lease_keeper {
     if (each.state != hold::waiting || !each.renewed) {
       return false;
     }
-    if (mine.stop_.stop_requested()) {
+    if (std::exchange(mine.is_stop_spent_, false)) {
       mine.stop_ = std::stop_source{};  // it was another event's
     }
     each.state = hold::running;
@@ -97,6 +103,16 @@ class lease_keeper {
   std::stop_token stop_of(const batch& mine) const {
     const std::lock_guard lock{mutex_};
     return mine.stop_.get_token();
+  }
+
+  /// What was not finished is not held any more.
+  void abandon(batch& mine) {
+    const std::lock_guard lock{mutex_};
+    for (entry& each : mine.entries_) {
+      if (each.state != hold::finished) {
+        each.state = hold::given_back;
+      }
+    }
   }
 
   void finish(batch& mine, std::size_t at) {
@@ -126,9 +142,9 @@ class lease_keeper {
     std::vector<std::stop_source> stops;
     {
       const std::lock_guard lock{mutex_};
-      for (const batch& each : batches_) {
+      for (batch& each : batches_) {
         if (std::any_of(each.entries_.begin(), each.entries_.end(), is_running)) {
-          stops.push_back(each.stop_);
+          stops.push_back(each.spend_stop());
         }
       }
     }
@@ -139,7 +155,7 @@ class lease_keeper {
   /// Renews what is held. Throws what the store throws.
   template <event_store Store>
   findings heartbeat(Store& store, const worker_limits& limits) {
-    findings found;
+    findings found = take_unsaid();
     std::vector<lease> renewing;
     std::vector<lease> returning;
     std::vector<std::stop_source> stops;
@@ -152,7 +168,7 @@ class lease_keeper {
               one.renewed && is_running(one) && now - one.started >= limits.max_run_time_for(one.claim->record.name);
           if (is_too_long) {
             one.renewed = false;
-            stops.push_back(each.stop_);
+            stops.push_back(each.spend_stop());
             found.too_long.push_back(named(one));
             take_waiting(each, returning);
           }
@@ -165,11 +181,17 @@ class lease_keeper {
       }
     }
     request(stops);
-    if (!returning.empty()) {
-      found.given_back = store.give_back(returning);
-    }
-    if (!renewing.empty()) {
-      mark_lost(renewing, store.renew(renewing, limits.lease), found);
+    try {
+      if (!returning.empty()) {
+        found.given_back += store.give_back(returning);
+      }
+      if (!renewing.empty()) {
+        mark_lost(renewing, store.renew(renewing, limits.lease), found);
+      }
+    } catch (...) {
+      const std::lock_guard lock{mutex_};
+      unsaid_ = std::move(found);  // for the next heartbeat
+      throw;
     }
     return found;
   }
@@ -211,7 +233,7 @@ class lease_keeper {
             one.renewed = false;
             found.lost.push_back(named(one));
             if (is_running(one)) {
-              stops.push_back(each.stop_);
+              stops.push_back(each.spend_stop());
             }
           }
         }
@@ -220,8 +242,14 @@ class lease_keeper {
     request(stops);
   }
 
+  findings take_unsaid() {
+    const std::lock_guard lock{mutex_};
+    return std::exchange(unsaid_, {});
+  }
+
   mutable std::mutex mutex_;
   std::list<batch> batches_;
+  findings unsaid_;
 };
 
 }  // namespace event_relay

@@ -2,6 +2,7 @@
 // How an idle worker learns that there may be work. A hint: whoever misses it finds the work by polling.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -30,7 +31,13 @@ class wake_signal {
   /// Blocks until there was a hint after `seen`, `stop` is requested, or `at_most` (of the steady clock) is over.
   void wait(std::uint64_t seen, std::chrono::milliseconds at_most, const std::stop_token& stop) {
     std::unique_lock lock{mutex_};
-    woken_.wait_for(lock, stop, at_most, [&] { return count_ != seen; });
+    constexpr std::chrono::milliseconds longest_at_once = std::chrono::hours{24};  // no clock's sum overflows
+    const auto is_hinted = [&] { return count_ != seen; };
+    while (!is_hinted() && !stop.stop_requested() && at_most > std::chrono::milliseconds::zero()) {
+      const std::chrono::milliseconds part = std::min(at_most, longest_at_once);
+      woken_.wait_for(lock, stop, part, is_hinted);
+      at_most -= part;
+    }
   }
 
  private:

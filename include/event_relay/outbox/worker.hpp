@@ -70,7 +70,10 @@ class worker {
   /// its own. Throws what the store throws; attempts that were made are then settled by the next step.
   worker_report run_once() {
     own_hand_.step({}, hand::step_end::after_one_batch);
-    return std::exchange(own_hand_.report(), {});
+    worker_report report = std::exchange(own_hand_.report(), {});
+    report.given_back += given_back_.exchange(0);
+    report.lost_breadcrumbs += lost_breadcrumbs_.exchange(0);
+    return report;
   }
 
   /// Renews what is held, and asks attempts to stop that take too long. `run` calls it at a third of the

@@ -91,7 +91,8 @@ class worker_breadcrumbs {
 
   // What comes from a row is not to be trusted; sinks write a correlation id as it is.
   static std::string_view checked(std::string_view correlation) {
-    return correlation_id::parse(correlation) ? correlation : std::string_view{};
+    const auto parsed = correlation_id::parse(correlation);
+    return parsed && parsed->view() == correlation ? correlation : std::string_view{};
   }
 
   std::uint64_t record(const breadcrumb& crumb) noexcept {

@@ -80,6 +80,9 @@ class worker_hand {
     is_suspects_turn_ = false;
     bool found_work = false;
     if (is_empty()) {
+      if (stop.stop_requested()) {
+        return false;
+      }
       turn(kind, batch);
     }
     while (!is_empty()) {
@@ -102,15 +105,22 @@ class worker_hand {
   void attempt_next(const std::stop_token& stop) {
     claims_ = std::exchange(next_, {});
     attempts_.reserve(claims_.size());
-    for (std::size_t at = 0; at < claims_.size(); ++at) {
-      if (stop.stop_requested()) {
-        give_back_waiting();
+    try {
+      for (std::size_t at = 0; at < claims_.size(); ++at) {
+        if (stop.stop_requested()) {
+          give_back_waiting();
+        }
+        const instant now = parts_.store().now();
+        if (parts_.keeper.start(kept_, at, now)) {
+          attempts_.push_back(runner_.run(claims_[at], now, parts_.keeper.stop_of(kept_), report_.lost_breadcrumbs));
+          parts_.keeper.finish(kept_, at);
+        }
       }
-      const instant now = parts_.store().now();
-      if (parts_.keeper.start(kept_, at, now)) {
-        attempts_.push_back(runner_.run(claims_[at], now, parts_.keeper.stop_of(kept_), report_.lost_breadcrumbs));
-        parts_.keeper.finish(kept_, at);
-      }
+    } catch (...) {
+      give_back_waiting();
+      parts_.keeper.abandon(kept_);
+      drop_claims_if_settled();
+      throw;
     }
     drop_claims_if_settled();
   }
@@ -130,13 +140,13 @@ class worker_hand {
     if (attempts_.empty() && limit == 0) {
       return;
     }
+    if (!attempts_.empty()) {
+      parts_.options.observer().on_settling();
+    }
     std::vector<settlement<transaction>> settlements;
     settlements.reserve(attempts_.size());
     for (finished& each : attempts_) {
       settlements.push_back(std::move(each.to_settle));
-    }
-    if (!settlements.empty()) {
-      parts_.options.observer().on_settling();
     }
     turn_result result;
     try {
@@ -148,37 +158,36 @@ class worker_hand {
       throw;
     }
     if (limit > 0) {
-      take_claims(std::move(result.claimed));
+      if (!result.claimed.empty()) {
+        next_ = std::move(result.claimed);
+        parts_.keeper.hold_all(kept_, next_);
+      }
       is_suspects_turn_ = kind == claim_kind::ordinary && result.suspects_waiting;
       next_due_ = result.next_due;
     }
     if (!settlements.empty()) {
       take_answers(std::move(result.settled));
     }
-  }
-
-  void take_claims(std::vector<claimed_event> claimed) {
-    if (!claimed.empty()) {
-      next_ = std::move(claimed);
-      parts_.keeper.hold_all(kept_, next_);
+    if (limit > 0 && !next_.empty()) {
       parts_.options.observer().on_claimed(next_);
     }
   }
 
   void take_answers(std::vector<settle_result> answers) {
-    std::vector<finished> to_settle_again;
+    std::vector<finished> settled = std::exchange(attempts_, {});
     for (std::size_t at = 0; at < answers.size(); ++at) {
-      finished& done = attempts_[at];
       if (answers[at].status == settle_status::write_failed) {
-        runner_.fail(done, std::move(answers[at].error));
-        to_settle_again.push_back(std::move(done));
-      } else {
-        count(done, answers[at].status);
-        parts_.options.observer().on_settled(*done.claim, done.decided, answers[at].status);
+        runner_.fail(settled[at], std::move(answers[at].error));
+        attempts_.push_back(std::move(settled[at]));
       }
     }
-    attempts_ = std::move(to_settle_again);
     drop_claims_if_settled();
+    for (std::size_t at = 0; at < answers.size(); ++at) {
+      if (answers[at].status != settle_status::write_failed) {
+        count(settled[at], answers[at].status);
+        parts_.options.observer().on_settled(*settled[at].claim, settled[at].decided, answers[at].status);
+      }
+    }
   }
 
   void drop_claims_if_settled() {

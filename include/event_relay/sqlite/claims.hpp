@@ -3,10 +3,14 @@
 // worker vanished. Each function runs in the transaction that its caller has opened.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/event_record.hpp"
@@ -29,11 +33,17 @@ inline void look_ahead(connection& database, turn_result& result, const claim_re
 }
 
 // Expired leases make suspects. An attempt that was not alone is forgotten; a solo one counts as failed.
-inline void expire(connection& database, instant now) {
+inline void expire(connection& database, instant now, std::uint32_t kept) {
   database.execute(
       "INSERT INTO main.event_relay_failures SELECT row, failures + 1, attempt, ?1, 'lease expired' "
       "FROM main.event_relay_events WHERE state = 1 AND leased_until <= ?1 AND solo",
       integer_of(now));
+  database.execute(
+      "DELETE FROM main.event_relay_failures WHERE (event, number) IN (SELECT f.event, f.number FROM "
+      "main.event_relay_events e JOIN main.event_relay_failures f ON f.event = e.row AND f.number <= e.failures + 1 - "
+      "?2 "
+      "WHERE e.state = 1 AND e.leased_until <= ?1 AND e.solo)",
+      integer_of(now), kept);
   database.execute(
       "UPDATE main.event_relay_events SET state = 2, attempt = attempt - iif(solo, 0, 1), crashed = solo, "
       "failures = failures + solo, leased_until = NULL WHERE state = 1 AND leased_until <= ?",
@@ -41,18 +51,20 @@ inline void expire(connection& database, instant now) {
 }
 
 // Leases what `request` asks for, under a token that no claim had before.
-inline void claim(connection& database, turn_result& result, const claim_request& request, instant now) {
+inline void claim(connection& database, turn_result& result, const claim_request& request, instant now,
+                  std::uint32_t kept) {
   const std::int64_t token =
       database.integer("UPDATE main.event_relay_outbox SET last_token = last_token + 1 RETURNING last_token", 0);
   const std::int64_t until = integer_of(saturating_add(now, request.length));
   const bool is_solo = request.kind == claim_kind::suspect;
+  std::vector<std::pair<std::int64_t, std::int64_t>> ages;
   const auto take = [&](const row& at) {
     result.claimed.push_back({.held = {at.integer(0), static_cast<std::uint64_t>(token)},
                               .record = record_of(at, 4),
                               .attempt = static_cast<attempt_number>(at.integer(1)),
                               .solo = is_solo,
                               .crashed = at.integer(2) != 0,
-                              .failures = static_cast<std::uint32_t>(at.integer(3))});
+                              .failures = static_cast<std::uint32_t>(std::min<std::int64_t>(at.integer(3), kept))});
   };
   if (is_solo) {
     database.query(
@@ -65,8 +77,23 @@ inline void claim(connection& database, turn_result& result, const claim_request
         "UPDATE main.event_relay_events SET state = 1, attempt = attempt + 1, token = ?1, leased_until = ?2, solo = 0 "
         "WHERE row IN (SELECT row FROM main.event_relay_events WHERE state = 0 AND available_at <= ?3 "
         "ORDER BY available_at, row LIMIT ?4) "
-        "RETURNING row, attempt, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS,
-        take, token, until, integer_of(now), request.limit);
+        "RETURNING row, attempt, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS ", available_at",
+        [&](const row& at) {
+          take(at);
+          ages.push_back({at.integer(13), at.integer(0)});
+        },
+        token, until, integer_of(now),
+        static_cast<std::int64_t>(std::min<std::uint64_t>(request.limit, std::numeric_limits<std::int64_t>::max())));
+    std::vector<std::size_t> order(ages.size());
+    for (std::size_t at_ = 0; at_ < order.size(); ++at_) {
+      order[at_] = at_;
+    }
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return ages[a] < ages[b]; });
+    std::vector<claimed_event> sorted;
+    for (const std::size_t each : order) {
+      sorted.push_back(std::move(result.claimed[each]));
+    }
+    result.claimed = std::move(sorted);
   }
 }
 

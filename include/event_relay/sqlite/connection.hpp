@@ -84,7 +84,7 @@ class connection {
 
  private:
   struct close {
-    void operator()(sqlite3* database) const { sqlite3_close(database); }
+    void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
   };
   struct text_hash {
     using is_transparent = void;

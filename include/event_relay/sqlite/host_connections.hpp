@@ -77,8 +77,8 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
       }
     }
     require_same_file(database);
-    auto fresh = std::make_unique<guest>(database, shared_from_this());
-    guest& made = *fresh;
+    auto fresh = std::make_unique<std::shared_ptr<guest>>(std::make_shared<guest>(database, shared_from_this()));
+    guest& made = **fresh;
     // SQLite calls `leave` when the connection closes, and also if this call fails.
     const int code = sqlite3_create_module_v2(database, made.module_name_.c_str(), &module(), fresh.release(), leave);
     if (code != SQLITE_OK) {
@@ -90,7 +90,7 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
 
  private:
   struct table : sqlite3_vtab {
-    guest* owner = nullptr;
+    std::shared_ptr<guest> owner;
   };
   struct cursor : sqlite3_vtab_cursor {};
 
@@ -106,10 +106,10 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
   static guest& guest_of(sqlite3_vtab* at) { return *static_cast<table*>(at)->owner; }
 
   static void leave(void* leaving) {
-    const std::unique_ptr<guest> gone{static_cast<guest*>(leaving)};
-    const std::shared_ptr<host_connections> all = gone->all_;
+    const std::unique_ptr<std::shared_ptr<guest>> gone{static_cast<std::shared_ptr<guest>*>(leaving)};
+    const std::shared_ptr<host_connections> all = (*gone)->all_;
     const std::lock_guard lock{all->mutex_};
-    all->guests_.erase(gone->database_);
+    all->guests_.erase((*gone)->database_);
   }
 
   // The virtual table (https://sqlite.org/vtab.html), of the kind that exists without being created. It is
@@ -125,7 +125,7 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
           if (made_table == nullptr) {
             return SQLITE_NOMEM;
           }
-          made_table->owner = static_cast<guest*>(owner);
+          made_table->owner = *static_cast<std::shared_ptr<guest>*>(owner);
           *out = made_table;
         }
         return code;

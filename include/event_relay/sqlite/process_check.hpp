@@ -25,10 +25,10 @@ inline bool is_locked_by_other(std::istream& locks, std::uint64_t inode, std::in
   while (std::getline(locks, line)) {
     // 1: POSIX  ADVISORY  READ  4711 08:01:262146 128 128
     std::istringstream fields{line};
-    std::string number, kind, mode, access, device_and_inode, start;
-    std::int64_t process = 0;
-    if (fields >> number >> kind >> mode >> access >> process >> device_and_inode >> start && process != self &&
-        start == "128" && device_and_inode.ends_with(":" + std::to_string(inode))) {
+    std::string number, kind, mode, access, device_and_inode;
+    std::int64_t process = 0, first = 0, last = 0;
+    if (fields >> number >> kind >> mode >> access >> process >> device_and_inode >> first >> last && process != self &&
+        first <= 128 && 128 <= last && device_and_inode.ends_with(":" + std::to_string(inode))) {
       return true;
     }
   }

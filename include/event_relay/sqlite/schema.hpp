@@ -70,7 +70,7 @@ inline constexpr std::int64_t schema_version = migrations.size();
 /// library's names and are not its own.
 inline std::int64_t version_of(connection& database) {
   const auto count = [&](std::string_view table) {
-    return database.integer("SELECT count(*) FROM main.sqlite_schema WHERE name = ?", 0, table);
+    return database.integer("SELECT count(*) FROM main.sqlite_schema WHERE name = ? COLLATE NOCASE", 0, table);
   };
   if (count("event_relay_outbox") == 0) {
     for (const std::string_view table : {"event_relay_events", "event_relay_failures"}) {
@@ -84,6 +84,12 @@ inline std::int64_t version_of(connection& database) {
   try {
     const std::int64_t version = database.integer("SELECT version FROM main.event_relay_outbox", 0);
     if (version > 0) {
+      for (const std::string_view table : {"event_relay_events", "event_relay_failures"}) {
+        if (version <= schema_version && count(table) == 0) {
+          throw store_error{store_errc::foreign_schema,
+                            fmt::format("sqlite: there is a table event_relay_outbox, but no {}", table)};
+        }
+      }
       return version;
     }
   } catch (const store_error& error) {

@@ -82,6 +82,12 @@ inline settle_result settle(connection& database, const settlement<connection>& 
     }
     this_one.release();
     return {status, {}};
+  } catch (const store_error& error) {
+    if (!database.is_in_transaction() || error.code() == make_error_code(store_errc::storage_full) ||
+        error.code() == make_error_code(store_errc::input_output)) {
+      throw;
+    }
+    return {settle_status::write_failed, error.what()};
   } catch (...) {
     // What SQLite itself rolls back for (a full disk, say) has failed for the whole transaction.
     if (!database.is_in_transaction()) {

@@ -63,6 +63,9 @@ class statement {
       throw_error(database, code, fmt::format("preparing \"{}\"", sql));
     }
     prepared_.reset(prepared);
+    if (prepared == nullptr) {
+      throw store_error{store_errc::refused, fmt::format("sqlite: \"{}\" is no statement", sql)};
+    }
   }
 
   /// Runs it to its end. `parameters` take the places of the "?" in order.
@@ -74,6 +77,10 @@ class statement {
   /// Runs it to its end, calling `visit(row)` for each row.
   template <class Visit, parameter... Parameters>
   void query(Visit&& visit, const Parameters&... parameters) {
+    if (sqlite3_bind_parameter_count(prepared_.get()) != sizeof...(parameters)) {
+      throw std::invalid_argument(
+          fmt::format("sqlite: {} parameters for \"{}\"", sizeof...(parameters), sqlite3_sql(prepared_.get())));
+    }
     const reset_at_end reset{prepared_.get()};
     int position = 0;
     (bind(++position, parameters), ...);

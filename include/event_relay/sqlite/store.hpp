@@ -60,14 +60,27 @@ class store {
 
   /// Opens or makes the file and brings its tables to this version. Throws store_error; in_memory for a
   /// path that names no file.
-  explicit store(const std::string& path, store_options options = {}, Clock clock = {})
+  explicit store(const std::string& path, store_options options = {}, Clock clock = Clock{})
       : options_{options}, clock_{std::move(clock)}, database_{require_file(path), options.busy_timeout} {
-    database_.query("PRAGMA journal_mode = WAL", [&](const row& mode) {
-      if (mode.text(0) != "wal") {
-        throw store_error{store_errc::refused,
-                          fmt::format("sqlite: {} cannot be put into WAL mode, it stays in {}", path, mode.text(0))};
+    for (int left = 10;; --left) {
+      try {
+        database_.query("PRAGMA journal_mode = WAL", [&](const row& mode) {
+          if (mode.text(0) != "wal") {
+            throw store_error{store_errc::refused, fmt::format("sqlite: {} cannot be put into WAL mode, it stays in {}",
+                                                               path, mode.text(0))};
+          }
+        });
+        break;
+      } catch (const store_error& error) {
+        if (left == 0 || error.code() != make_error_code(store_errc::busy)) {
+          throw;
+        }
+        immediate_transaction wait{database_};
       }
-    });
+    }
+    if (sqlite3_db_readonly(database_.handle(), "main") == 1) {
+      throw store_error{store_errc::read_only, fmt::format("sqlite: {} can only be read", path)};
+    }
     database_.execute(options.durability == synchronous::full ? "PRAGMA synchronous = FULL"
                                                               : "PRAGMA synchronous = NORMAL");
     migrate(database_);
@@ -86,7 +99,12 @@ class store {
                         "BEGIN IMMEDIATE, or an immediate_transaction"};
     }
     host_connections::guest& guest = hosts_->guest_on(host);
-    const sqlite3_int64 last_rowid = sqlite3_last_insert_rowid(host);
+    struct keep_rowid {
+      sqlite3* on;
+      sqlite3_int64 last = sqlite3_last_insert_rowid(on);
+      ~keep_rowid() { sqlite3_set_last_insert_rowid(on, last); }
+    };
+    const keep_rowid kept{host};
     guest.watch_commit();
     const instant now = clock_.now();
     std::vector<append_status> answers;
@@ -104,7 +122,6 @@ class store {
       insert_all();
       all_or_none.release();
     }
-    sqlite3_set_last_insert_rowid(host, last_rowid);
     return answers;
   }
 
@@ -122,8 +139,9 @@ class store {
       has_follow_ups = has_follow_ups || !each.follow_ups.empty();
     }
     if (request.limit > 0) {
-      detail::expire(database_, now);
-      detail::claim(database_, result, request, now);
+      detail::expire(database_, now, options_.failures_kept);
+      result.next_due.reset();
+      detail::claim(database_, result, request, now, options_.failures_kept);
       detail::look_ahead(database_, result, request);
     }
     all.commit();

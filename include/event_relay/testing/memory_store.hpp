@@ -231,7 +231,7 @@ class memory_store {
                                 .attempt = row.event.attempts,
                                 .solo = is_solo,
                                 .crashed = row.has_crashed,
-                                .failures = row.failures});
+                                .failures = std::min(row.failures, failures_kept_)});
     }
   }
 
