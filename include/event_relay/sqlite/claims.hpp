@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,6 +51,21 @@ inline void expire(connection& database, instant now, std::uint32_t kept) {
       integer_of(now));
 }
 
+// RETURNING promises no order (https://sqlite.org/lang_returning.html). An age is an instant and a row.
+inline void sort_by_age(std::vector<claimed_event>& claimed, std::vector<std::pair<std::int64_t, std::int64_t>>& ages) {
+  if (std::is_sorted(ages.begin(), ages.end())) {
+    return;
+  }
+  std::map<std::pair<std::int64_t, std::int64_t>, claimed_event> sorted;
+  for (std::size_t each = 0; each < claimed.size(); ++each) {
+    sorted.emplace(ages[each], std::move(claimed[each]));
+  }
+  claimed.clear();
+  for (auto& [age, claim] : sorted) {
+    claimed.push_back(std::move(claim));
+  }
+}
+
 // Leases what `request` asks for, under a token that no claim had before.
 inline void claim(connection& database, turn_result& result, const claim_request& request, instant now,
                   std::uint32_t kept) {
@@ -84,16 +100,7 @@ inline void claim(connection& database, turn_result& result, const claim_request
         },
         token, until, integer_of(now),
         static_cast<std::int64_t>(std::min<std::uint64_t>(request.limit, std::numeric_limits<std::int64_t>::max())));
-    std::vector<std::size_t> order(ages.size());
-    for (std::size_t at_ = 0; at_ < order.size(); ++at_) {
-      order[at_] = at_;
-    }
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return ages[a] < ages[b]; });
-    std::vector<claimed_event> sorted;
-    for (const std::size_t each : order) {
-      sorted.push_back(std::move(result.claimed[each]));
-    }
-    result.claimed = std::move(sorted);
+    sort_by_age(result.claimed, ages);
   }
 }
 

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 namespace event_relay::sqlite {
 
 /// Whether the library of this version (as in sqlite3_libversion_number) has the WAL-reset fault
@@ -28,7 +30,7 @@ inline bool is_locked_by_other(std::istream& locks, std::uint64_t inode, std::in
     std::string number, kind, mode, access, device_and_inode;
     std::int64_t process = 0, first = 0, last = 0;
     if (fields >> number >> kind >> mode >> access >> process >> device_and_inode >> first >> last && process != self &&
-        first <= 128 && 128 <= last && device_and_inode.ends_with(":" + std::to_string(inode))) {
+        first <= 128 && 128 <= last && device_and_inode.ends_with(fmt::format(":{}", inode))) {
       return true;
     }
   }

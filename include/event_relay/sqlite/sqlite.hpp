@@ -6,3 +6,4 @@
 #include "event_relay/outbox/outbox.hpp"
 #include "event_relay/outbox/worker.hpp"
 #include "event_relay/sqlite/store.hpp"
+#include "event_relay/sqlite/transaction.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The outbox in an SQLite file, beside the host's own tables. One connection writes for the library; the
-// batches of all threads meet there. Every rule of claiming is a statement below.
+// batches of all threads meet there.
 #pragma once
 
 #include <chrono>
@@ -61,23 +61,11 @@ class store {
   /// Opens or makes the file and brings its tables to this version. Throws store_error; in_memory for a
   /// path that names no file.
   explicit store(const std::string& path, store_options options = {}, Clock clock = Clock{})
-      : options_{options}, clock_{std::move(clock)}, database_{require_file(path), options.busy_timeout} {
-    for (int left = 10;; --left) {
-      try {
-        database_.query("PRAGMA journal_mode = WAL", [&](const row& mode) {
-          if (mode.text(0) != "wal") {
-            throw store_error{store_errc::refused, fmt::format("sqlite: {} cannot be put into WAL mode, it stays in {}",
-                                                               path, mode.text(0))};
-          }
-        });
-        break;
-      } catch (const store_error& error) {
-        if (left == 0 || error.code() != make_error_code(store_errc::busy)) {
-          throw;
-        }
-        immediate_transaction wait{database_};
-      }
-    }
+      : options_{options},
+        clock_{std::move(clock)},
+        database_{require_file(path), options.busy_timeout},
+        reader_{path, options.busy_timeout} {
+    enter_wal_mode(path);
     if (sqlite3_db_readonly(database_.handle(), "main") == 1) {
       throw store_error{store_errc::read_only, fmt::format("sqlite: {} can only be read", path)};
     }
@@ -126,11 +114,11 @@ class store {
   }
 
   turn_result turn(std::span<const settlement<transaction>> settlements, const claim_request& request) {
-    const std::lock_guard lock{mutex_};
     turn_result result;
     if (settlements.empty() && !has_claimable(result, request)) {
       return result;
     }
+    const std::lock_guard lock{mutex_};
     immediate_transaction all{database_};
     const instant now = clock_.now();
     bool has_follow_ups = false;
@@ -183,13 +171,13 @@ class store {
   }
 
   std::optional<stored_event> find(std::string_view id) {
-    const std::lock_guard lock{mutex_};
-    return detail::find(database_, id);
+    const std::lock_guard lock{reader_mutex_};
+    return detail::find(reader_, id);
   }
 
   bool has_unfinished() {
-    const std::lock_guard lock{mutex_};
-    return database_.integer(
+    const std::lock_guard lock{reader_mutex_};
+    return reader_.integer(
                "SELECT EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 0) "
                "OR EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 1) "
                "OR EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 2)",
@@ -205,7 +193,7 @@ class store {
   /// Said once, if this SQLite library may damage a file in WAL mode that several processes share
   /// (https://sqlite.org/wal.html, "the WAL-reset bug") and another process has this file open.
   std::optional<std::string> warning() {
-    const std::lock_guard lock{mutex_};
+    const std::lock_guard lock{reader_mutex_};
     if (has_warned_ || !has_wal_reset_fault(sqlite3_libversion_number()) || !is_shared_with_other_process(file_)) {
       return std::nullopt;
     }
@@ -226,10 +214,35 @@ class store {
     return path;
   }
 
+  // While another connection does the same, this fails as busy at once, whatever the timeout.
+  void enter_wal_mode(const std::string& path) {
+    constexpr int tries = 10;
+    for (int tried = 1;; ++tried) {
+      try {
+        return set_wal_mode(path);
+      } catch (const store_error& error) {
+        if (tried == tries || error.code() != make_error_code(store_errc::busy)) {
+          throw;
+        }
+      }
+      const immediate_transaction after_the_other{database_};
+    }
+  }
+
+  void set_wal_mode(const std::string& path) {
+    database_.query("PRAGMA journal_mode = WAL", [&](const row& mode) {
+      if (mode.text(0) != "wal") {
+        throw store_error{store_errc::refused,
+                          fmt::format("sqlite: {} cannot be put into WAL mode, it stays in {}", path, mode.text(0))};
+      }
+    });
+  }
+
   // A look that needs no write lock, so that idle workers hold up nobody.
   bool has_claimable(turn_result& result, const claim_request& request) {
     if (request.limit > 0) {
-      detail::look_ahead(database_, result, request);
+      const std::lock_guard lock{reader_mutex_};
+      detail::look_ahead(reader_, result, request);
     }
     return (result.next_due && *result.next_due <= clock_.now()) ||
            (request.kind == claim_kind::suspect && result.suspects_waiting);
@@ -237,8 +250,10 @@ class store {
 
   store_options options_;
   Clock clock_;
-  std::mutex mutex_;  // of the connection
+  std::mutex mutex_;  // of the connection that writes
   connection database_;
+  std::mutex reader_mutex_;  // of the one that looks, which a host's transaction never keeps waiting
+  connection reader_;
   std::filesystem::path file_;
   std::shared_ptr<wake_signal> signal_ = std::make_shared<wake_signal>();
   std::shared_ptr<host_connections> hosts_;

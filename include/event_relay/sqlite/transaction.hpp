@@ -2,11 +2,15 @@
 // What is done together or not at all: a write transaction, and a part of one.
 #pragma once
 
+#include <optional>
+#include <utility>
+
 #include <fmt/format.h>
 #include <sqlite3.h>
 
 #include "event_relay/sqlite/connection.hpp"
 #include "event_relay/sqlite/error.hpp"
+#include "event_relay/sqlite/write_queue.hpp"
 
 namespace event_relay::sqlite {
 
@@ -22,10 +26,13 @@ inline void run(sqlite3* database, const char* sql) {
 
 /// A write transaction, from BEGIN IMMEDIATE to `commit`, or to a rollback where it is left without one.
 /// It holds the write lock from the start, and so can never fail half-way with a stale snapshot, as a
-/// transaction can that reads first. For the library's connections and for a host's. Throws store_error.
+/// transaction can that reads first. For the library's connections and for a host's: those of one process
+/// write in the order in which they came (`write_turn`). Throws store_error.
 class immediate_transaction {
  public:
-  explicit immediate_transaction(sqlite3* database) : database_{database} { detail::run(database, "BEGIN IMMEDIATE"); }
+  explicit immediate_transaction(sqlite3* database) : database_{database}, turn_{std::in_place, database} {
+    detail::run(database, "BEGIN IMMEDIATE");
+  }
   explicit immediate_transaction(connection& on) : immediate_transaction{on.handle()} {}
   ~immediate_transaction() {
     if (is_open_ && sqlite3_get_autocommit(database_) == 0) {
@@ -39,10 +46,12 @@ class immediate_transaction {
   void commit() {
     detail::run(database_, "COMMIT");
     is_open_ = false;
+    turn_.reset();
   }
 
  private:
   sqlite3* database_;
+  std::optional<write_turn> turn_;
   bool is_open_ = true;
 };
 
