@@ -42,7 +42,8 @@ class logger_sink {
   static house_logger::level level_of(event_relay::breadcrumb_status status) {
     switch (status) {
       case event_relay::breadcrumb_status::failed: return house_logger::level::error;
-      case event_relay::breadcrumb_status::retrying: return house_logger::level::warning;
+      case event_relay::breadcrumb_status::retrying:
+      case event_relay::breadcrumb_status::warned: return house_logger::level::warning;
       case event_relay::breadcrumb_status::started:
       case event_relay::breadcrumb_status::succeeded: break;
     }

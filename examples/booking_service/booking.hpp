@@ -2,6 +2,7 @@
 // A booking and its life: submitted, then accepted or declined; accepted, then completed.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
@@ -57,8 +58,25 @@ struct booking {
   std::optional<payment> captured = std::nullopt;
 };
 
-/// All bookings by id.
-using booking_table = std::unordered_map<std::string, booking>;
+/// Where the service keeps its bookings: `insert` a new one, `find` it by id, `update` what has changed.
+template <class Type>
+concept booking_table = requires(Type& table, const booking& changed, std::string_view id) {
+  { table.find(id) } -> std::same_as<std::optional<booking>>;
+  table.insert(changed);
+  table.update(changed);
+};
+
+/// Bookings that end with the process.
+struct bookings_in_memory {
+  std::unordered_map<std::string, booking> by_id;
+
+  std::optional<booking> find(std::string_view id) const {
+    const auto found = by_id.find(std::string{id});
+    return found == by_id.end() ? std::nullopt : std::optional{found->second};
+  }
+  void insert(const booking& added) { by_id.emplace(added.id, added); }
+  void update(const booking& changed) { by_id.at(changed.id) = changed; }
+};
 
 enum class service_fault { forbidden, not_found, conflict };
 

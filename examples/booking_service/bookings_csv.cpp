@@ -256,7 +256,11 @@ std::variant<booking_row, bad_row> bookings_reader::interpret(const record& from
     }
     const auto text = [&](column which) -> const std::string& { return from.fields[column_[which]]; };
     require_date(text(year), text(month), text(day));
-    booking_row row{.row = rows_, .hotel = text(hotel), .country = text(country), .ended = stay_of(text(status))};
+    booking_row row{.row = rows_,
+                    .line = from.line,
+                    .hotel = text(hotel),
+                    .country = text(country),
+                    .ended = stay_of(text(status))};
     row.nights = nights_of(column_names[weekend_nights], text(weekend_nights)) +
                  nights_of(column_names[week_nights], text(week_nights));
     if (row.country->empty() || *row.country == "NULL") {

@@ -23,6 +23,8 @@ enum class stay { canceled, checked_out, no_show };
 struct booking_row {
   /// Data rows are counted from 1, bad ones too.
   std::size_t row = 0;
+  /// Where it begins. Lines are counted from 1, the header included.
+  std::size_t line = 0;
   std::string hotel;
   std::int64_t nights = 0;
   /// Absent where the file leaves it empty or says NULL.

@@ -8,6 +8,7 @@
 #include <string>
 
 #include <event_relay/event_relay.hpp>
+#include <event_relay/outbox/notification_events.hpp>
 
 namespace bookings {
 
@@ -59,5 +60,10 @@ using payment_captured = event_relay::domain_event<"payment.captured", payment_d
 
 using booking_events = event_relay::event_catalog<booking_created, booking_accepted, booking_declined,
                                                   booking_completed, payment_captured>;
+
+/// What its outbox carries: the same, and the notifications that follow from them.
+using outbox_events =
+    event_relay::event_catalog<booking_created, booking_accepted, booking_declined, booking_completed, payment_captured,
+                               event_relay::email_notification, event_relay::push_notification>;
 
 }  // namespace bookings

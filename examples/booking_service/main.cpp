@@ -1,107 +1,31 @@
 // SPDX-License-Identifier: MIT
 // booking_service [OPTIONS] BOOKINGS.csv: plays a file of real bookings through the booking service, with
-// an event_relay that carries what happened to the customers. The wiring of the whole is in `run`.
-#include <unistd.h>
-
+// event_relay to carry what happened to the customers. The wiring of each way to run is in its run_*.cpp.
 #include <chrono>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <initializer_list>
 #include <optional>
-#include <random>
+#include <stop_token>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include <fmt/format.h>
-#include <event_relay/event_relay.hpp>
+#include <event_relay/outbox/store_error.hpp>
 
-#include "booking.hpp"
 #include "bookings_csv.hpp"
-#include "events.hpp"
 #include "file.hpp"
-#include "handler.hpp"
-#include "notification_log.hpp"
 #include "options.hpp"
-#include "service.hpp"
+#include "run.hpp"
+#include "stop_signals.hpp"
 #include "summary.hpp"
 
 namespace bookings {
 namespace {
-
-/// Publishes through a relay and counts what became of each event. Refers to both.
-template <class Relay>
-class counting_publisher {
- public:
-  counting_publisher(Relay& relay, run_summary& run) : relay_{relay}, run_{run} {}
-
-  template <event_relay::event_type Event>
-  void publish(const Event& event) {
-    const event_relay::relay_result result = relay_.publish(event);
-    for (event_counts& counts : run_.by_event) {
-      if (counts.name == Event::name) {
-        ++counts.published;
-        counts.processed += result.status == event_relay::attempt_status::processed ? 1 : 0;
-        counts.dead_lettered += result.status == event_relay::attempt_status::dead_letter ? 1 : 0;
-      }
-    }
-    run_.attempts += result.retry.attempt;
-    run_.lost_breadcrumbs += result.lost_breadcrumbs;
-  }
-
- private:
-  Relay& relay_;
-  run_summary& run_;
-};
-
-/// Ids that are the same in every run with the same seed: UUIDv7 of a clock that stands still.
-struct repeatable_ids {
-  struct still_clock {
-    event_relay::instant now() const { return {}; }
-  };
-  event_relay::uuid_v7_source<still_clock, std::mt19937_64>* source;
-  std::string next_id() const { return source->next_id(); }
-};
-
-/// One booking from its creation to its end. Each row is one request, with a correlation id of its own.
-template <class Service, class Ids>
-void play(Service& service, const booking_row& row, Ids& ids) {
-  const event_relay::correlation_id correlation = event_relay::correlation_id::generate(ids);
-  const caller customer{fmt::format("guest-{}", row.row), role::customer};
-  const caller provider{"front-desk", role::provider};
-  const std::string id = service.create(customer,
-                                        {.requested_service = fmt::format("{}, {} nights", row.hotel, row.nights),
-                                         .customer_location = row.country,
-                                         .price_cents = row.amount_cents},
-                                        correlation);
-  if (row.ended == stay::canceled) {
-    service.decline(provider, id, "cancelled by guest", correlation);
-    return;
-  }
-  service.accept(provider, id, correlation);
-  if (row.ended == stay::checked_out) {
-    service.complete(provider, id, correlation);
-  }
-}
-
-class progress {
- public:
-  void step() {
-    if (shown_ && ++rows_ % 500 == 0) {
-      fmt::print(stderr, "\r{} bookings", rows_);
-    }
-  }
-  void clear() const {
-    if (shown_) {
-      fmt::print(stderr, "\r\x1b[K");
-    }
-  }
-
- private:
-  bool shown_ = isatty(STDERR_FILENO) == 1;
-  std::size_t rows_ = 0;
-};
 
 /// Throws file_error if a file would be written while another of the options reads or writes it.
 void require_different_files(const options& chosen) {
@@ -110,58 +34,35 @@ void require_different_files(const options& chosen) {
     const bool is_device = std::filesystem::is_character_file(one, ignored);
     return !is_device && (one == other || std::filesystem::equivalent(one, other, ignored));
   };
-  for (const auto* written : {&chosen.breadcrumbs, &chosen.notifications}) {
-    if (*written && is_same(**written, chosen.input)) {
-      throw file_error{fmt::format("{} would be overwritten while it is read", **written)};
+  std::vector<std::pair<std::string_view, std::string>> written;
+  for (const auto& [what, path] : {std::pair{"the database", &chosen.database},
+                                   {"breadcrumbs", &chosen.breadcrumbs},
+                                   {"notifications", &chosen.notifications}}) {
+    if (!*path) {
+      continue;
     }
-  }
-  if (chosen.breadcrumbs && chosen.notifications && is_same(*chosen.breadcrumbs, *chosen.notifications)) {
-    throw file_error{fmt::format("breadcrumbs and notifications cannot both go to {}", *chosen.breadcrumbs)};
+    if (is_same(**path, chosen.input)) {
+      throw file_error{fmt::format("{} would be overwritten while it is read", **path)};
+    }
+    for (const auto& [other, other_path] : written) {
+      if (is_same(**path, other_path)) {
+        throw file_error{fmt::format("{} and {} cannot both go to {}", other, what, other_path)};
+      }
+    }
+    written.emplace_back(what, **path);
   }
 }
 
-template <class Sink, class Ids>
-run_summary play_all(const options& chosen, bookings_reader& reader, Sink sink, std::FILE* notifications, Ids ids) {
-  run_summary run;
-  const auto faults = [until = event_relay::fail_until{chosen.fail_until},
-                       rate = event_relay::fail_at_rate{chosen.fail_rate, chosen.seed.value_or(0)}](
-                          const event_relay::attempt_info& info) { return until(info) || rate(info); };
-  event_relay::relay relay{booking_events{}, booking_handler{},
-                           event_relay::relay_options()
-                               .with_max_attempts(chosen.max_attempts)
-                               .with_backoff(event_relay::exponential_backoff{chosen.base_backoff})
-                               .with_faults(faults)
-                               .with_sink(std::move(sink))
-                               .with_notifier(notification_log{run.notifications, notifications})};
-  counting_publisher publisher{relay, run};
-  booking_table table;
-  booking_service service{table, publisher, event_relay::system_clock{}, ids};
-
-  progress shown;
-  while (const auto next = reader.next()) {
-    if (const auto* bad = std::get_if<bad_row>(&*next)) {
-      shown.clear();
-      fmt::print(stderr, "line {}: {}\n", bad->line, bad->reason);
-      ++run.rejected_rows;
-    } else {
-      play(service, std::get<booking_row>(*next), ids);
-    }
-    shown.step();
+run_summary run_as_chosen(const options& chosen, const run_files& files) {
+  if (!chosen.database) {
+    return run_in_process(chosen, files);
   }
-  shown.clear();
-  for (const auto& [id, each] : table) {
-    run.captured_cents += each.captured ? each.captured->amount_cents : 0;
+  const stop_signals signals{chosen.stop_after};
+  run_summary done = run_on_database(chosen, files, signals.token());
+  if (signals.token().stop_requested()) {
+    fmt::print(stderr, "booking_service: stopped; the same command goes on from here\n");
   }
-  return run;
-}
-
-template <class Sink>
-run_summary play_with_ids(const options& chosen, bookings_reader& reader, Sink sink, std::FILE* notifications) {
-  if (!chosen.seed) {
-    return play_all(chosen, reader, std::move(sink), notifications, event_relay::process_ids{});
-  }
-  event_relay::uuid_v7_source source{repeatable_ids::still_clock{}, std::mt19937_64{*chosen.seed}};
-  return play_all(chosen, reader, std::move(sink), notifications, repeatable_ids{&source});
+  return done;
 }
 
 int run(const options& chosen) {
@@ -189,12 +90,8 @@ int run(const options& chosen) {
     fmt::print(stderr, "booking_service: {}: {}\n", chosen.input, error.what());
     return 2;
   }
-  std::FILE* const notification_stream = notifications ? notifications->stream() : nullptr;
-  run_summary done =
-      breadcrumbs ? play_with_ids(chosen, *reader,
-                                  event_relay::json_lines_sink{event_relay::stream_writer{breadcrumbs->stream()}},
-                                  notification_stream)
-                  : play_with_ids(chosen, *reader, event_relay::null_sink{}, notification_stream);
+  const auto stream_of = [](const std::optional<file>& opened) { return opened ? opened->stream() : nullptr; };
+  run_summary done = run_as_chosen(chosen, {*reader, stream_of(breadcrumbs), stream_of(notifications)});
   done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   fmt::print("{}", chosen.summary == summary_format::json ? to_json(done) : to_table(done));

@@ -1,44 +1,44 @@
 // SPDX-License-Identifier: MIT
-// Where notifications go in this example: into a count, and into a file.
+// Where a person can read which notifications there were: one JSON line each.
 #pragma once
 
-#include <cstdint>
 #include <cstdio>
 #include <optional>
+#include <string_view>
 
 #include <event_relay/event_relay.hpp>
 #include <nlohmann/json.hpp>
 
 namespace bookings {
 
-/// Counts the notifications and, given a stream, writes each as one JSON line. Refers to the count.
+/// As thread-safe as the stream, a line at a time. Without a stream it writes nothing.
 class notification_log {
  public:
-  notification_log(std::uint64_t& count, std::FILE* stream) : count_{&count} {
+  explicit notification_log(std::FILE* stream) {
     if (stream != nullptr) {
       writer_.emplace(stream);
     }
   }
 
-  void notify(const event_relay::notification& queued) {
-    if (writer_) {
-      nlohmann::ordered_json line = {{"id", queued.id().to_string()},
-                                     {"channel", wire_name(queued.content.channel)},
-                                     {"recipientUserId", queued.content.recipient}};
-      if (queued.content.subject) {
-        line["subject"] = *queued.content.subject;
-      }
-      line["body"] = queued.content.body;
-      line["eventId"] = queued.event_id;
-      line["correlationId"] = queued.correlation.view();
-      line["queuedAt"] = event_relay::iso8601_text{queued.queued_at}.view();
-      (*writer_)(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  /// `content` has a recipient, a body and perhaps a subject.
+  template <class Content>
+  void write(std::string_view id, event_relay::notification_channel channel, const Content& content,
+             std::string_view event_id, std::string_view correlation_id, event_relay::instant queued_at) {
+    if (!writer_) {
+      return;
     }
-    ++*count_;
+    nlohmann::ordered_json line = {{"id", id}, {"channel", wire_name(channel)}, {"recipientUserId", content.recipient}};
+    if (content.subject) {
+      line["subject"] = *content.subject;
+    }
+    line["body"] = content.body;
+    line["eventId"] = event_id;
+    line["correlationId"] = correlation_id;
+    line["queuedAt"] = event_relay::iso8601_text{queued_at}.view();
+    (*writer_)(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   }
 
  private:
-  std::uint64_t* count_;
   std::optional<event_relay::stream_writer> writer_;
 };
 

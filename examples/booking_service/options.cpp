@@ -1,19 +1,51 @@
 // SPDX-License-Identifier: MIT
 #include "options.hpp"
 
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <variant>
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "kill_switch.hpp"
+
 namespace bookings {
+
+namespace {
+
+kill_point parse_kill_point(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  kill_point parsed{.place = text.substr(0, colon)};
+  bool is_number = true;
+  if (colon != std::string::npos) {
+    const char* const end = text.data() + text.size();
+    const auto [stopped, error] = std::from_chars(text.data() + colon + 1, end, parsed.passage);
+    is_number = error == std::errc{} && stopped == end && parsed.passage > 0;
+  }
+  const auto& places = kill_switch::places;
+  if (std::find(places.begin(), places.end(), parsed.place) == places.end() || !is_number) {
+    throw CLI::ValidationError(
+        "--kill-at", fmt::format("\"{}\" is not PLACE[:N] with a place of: {}", text, fmt::join(places, ", ")));
+  }
+  return parsed;
+}
+
+}  // namespace
 
 std::variant<options, int> parse_options(int argc, char** argv) {
   options chosen;
   std::int64_t base_backoff_ms = chosen.base_backoff.count();
   std::string summary = "table";
   bool in_process = false;
+  std::string database = *chosen.database;
+  double stop_after_seconds = 0.0;
+  std::string kill_at;
 
   CLI::App app{"Plays a file of hotel bookings through a booking service and carries its events to their end.",
                "booking_service"};
@@ -24,7 +56,7 @@ std::variant<options, int> parse_options(int argc, char** argv) {
   app.add_option("--fail-rate", chosen.fail_rate, "Fail each attempt with probability P, 0 to 1")
       ->type_name("P")
       ->capture_default_str();
-  app.add_option("--seed", chosen.seed, "Make the injected faults and the ids repeatable")->type_name("S");
+  app.add_option("--seed", chosen.seed, "Choose which attempts --fail-rate fails")->type_name("S");
   app.add_option("--max-attempts", chosen.max_attempts, "Attempts before an event is a dead letter")
       ->type_name("N")
       ->check(CLI::Range(1U, UINT32_MAX))
@@ -42,17 +74,47 @@ std::variant<options, int> parse_options(int argc, char** argv) {
       ->check(CLI::IsMember({"table", "json"}))
       ->type_name("FORMAT")
       ->capture_default_str();
-  app.add_flag("--in-process", in_process, "Relay in process, retrying at once (the only way so far)");
+  auto* const with_database =
+      app.add_option("--db", database, "Keep bookings and events in this SQLite database, and go on where a run ended")
+          ->type_name("FILE")
+          ->capture_default_str();
+  app.add_option("--workers", chosen.workers, "Threads that carry events")
+      ->type_name("N")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--batch", chosen.batch, "Events that a thread claims at a time")
+      ->type_name("N")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  auto* const stop_after = app.add_option("--stop-after", stop_after_seconds, "Stop gracefully after so long")
+                               ->type_name("SECONDS")
+                               ->check(CLI::Range(0.0, 86400.0));
+  auto* const kill =
+      app.add_option("--kill-at", kill_at,
+                     fmt::format("Kill the process the Nth time it comes to PLACE, to try recovery out: {}",
+                                 fmt::join(kill_switch::places, ", ")))
+          ->type_name("PLACE[:N]");
+  app.add_flag("--in-process", in_process, "Without a database: relay in process, retrying at once")
+      ->excludes(with_database)
+      ->excludes(stop_after)
+      ->excludes(kill);
 
   try {
     app.parse(argc, argv);
     if (!(chosen.fail_rate >= 0.0 && chosen.fail_rate <= 1.0)) {
       throw CLI::ValidationError("--fail-rate", "must be 0 to 1");
     }
+    if (!kill_at.empty()) {
+      chosen.kill_at = parse_kill_point(kill_at);
+    }
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   chosen.base_backoff = std::chrono::milliseconds{base_backoff_ms};
+  chosen.database = in_process ? std::nullopt : std::optional{database};
+  if (*stop_after) {
+    chosen.stop_after = std::chrono::milliseconds{static_cast<std::int64_t>(stop_after_seconds * 1000)};
+  }
   chosen.summary = summary == "json" ? summary_format::json : summary_format::table;
   return chosen;
 }

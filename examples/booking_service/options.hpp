@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,18 +13,31 @@ namespace bookings {
 
 enum class summary_format { table, json };
 
+/// The nth time that the run comes to a place, counted from 1.
+struct kill_point {
+  std::string place;
+  std::uint64_t passage = 1;
+};
+
 struct options {
   /// The file of bookings; "-" is standard input.
   std::string input;
   std::uint32_t fail_until = 0;
   double fail_rate = 0.0;
-  /// Given, it makes the injected faults and the ids repeatable.
+  /// Given, it makes the injected faults others, and repeatable.
   std::optional<std::uint64_t> seed;
   std::uint32_t max_attempts = 3;
   std::chrono::milliseconds base_backoff{1000};
   std::optional<std::string> breadcrumbs;
   std::optional<std::string> notifications;
   summary_format summary = summary_format::table;
+  /// The database; absent: everything in process.
+  std::optional<std::string> database = "booking_service.sqlite";
+  std::size_t workers = 2;
+  std::size_t batch = 100;
+  std::optional<std::chrono::milliseconds> stop_after;
+  /// Where the process kills itself, and at which passage there; for trying out recovery.
+  std::optional<kill_point> kill_at;
 };
 
 /// The options, or the exit status with which the program ends at once, its message printed: 0 after

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The service: who may do what to a booking, and which event tells of it. It changes its table first and
-// publishes then; it knows nothing of attempts, retries or notifications.
+// publishes then; it knows nothing of attempts, retries or notifications, nor of the database transaction
+// that may hold the two together.
 #pragma once
 
 #include <cstdint>
@@ -34,40 +35,42 @@ struct booking_request {
 
 /// Every function throws service_error where it refuses. Not thread-safe. Refers to the table and the
 /// publisher, which must outlive it.
-template <event_relay::publisher<booking_events> Publisher, event_relay::clock Clock = event_relay::system_clock,
-          event_relay::id_source Ids = event_relay::process_ids>
+template <booking_table Table, event_relay::publisher<booking_events> Publisher,
+          event_relay::clock Clock = event_relay::system_clock, event_relay::id_source Ids = event_relay::process_ids>
 class booking_service {
  public:
-  booking_service(booking_table& table, Publisher& publisher, Clock clock = {}, Ids ids = {})
+  booking_service(Table& table, Publisher& publisher, Clock clock = {}, Ids ids = {})
       : table_{table}, publisher_{publisher}, clock_{std::move(clock)}, ids_{std::move(ids)} {}
 
   /// Submits a booking of the calling customer; returns its id.
   std::string create(const caller& by, booking_request request, const event_relay::correlation_id& correlation) {
     require_role(by, role::customer, "create");
-    booking made{.id = "booking-" + ids_.next_id(),
+    booking made{.id = fmt::format("booking-{}", ids_.next_id()),
                  .customer_user_id = by.user_id,
                  .requested_service = std::move(request.requested_service),
                  .customer_location = std::move(request.customer_location),
                  .price_cents = request.price_cents,
                  .currency = std::move(request.currency)};
-    const booking& stored = table_.emplace(made.id, made).first->second;
-    publish<booking_created>(details_of(stored), clock_.now(), false, correlation);
+    table_.insert(made);
+    publish<booking_created>(details_of(made), clock_.now(), false, correlation);
     return made.id;
   }
 
   void accept(const caller& by, std::string_view id, const event_relay::correlation_id& correlation) {
     require_role(by, role::provider, "accept");
-    booking& stored = advance(id, booking_state::accepted);
+    booking stored = advance(id, booking_state::accepted);
     record_provider(stored, by);
+    table_.update(stored);
     publish<booking_accepted>(details_of(stored), clock_.now(), false, correlation);
   }
 
   void decline(const caller& by, std::string_view id, std::string reason,
                const event_relay::correlation_id& correlation) {
     require_role(by, role::provider, "decline");
-    booking& stored = advance(id, booking_state::declined);
+    booking stored = advance(id, booking_state::declined);
     record_provider(stored, by);
     stored.decline_reason = std::move(reason);
+    table_.update(stored);
     publish<booking_declined>(details_of(stored), clock_.now(), false, correlation);
   }
 
@@ -75,7 +78,7 @@ class booking_service {
   /// both again, as replayed, with the instant of the payment.
   void complete(const caller& by, std::string_view id, const event_relay::correlation_id& correlation) {
     require_role(by, role::provider, "complete");
-    booking& stored = find(id);
+    booking stored = find(id);
     const bool replayed = stored.state == booking_state::completed;
     if (!replayed) {
       require_transition(stored, booking_state::completed);
@@ -84,8 +87,10 @@ class booking_service {
       throw service_error{service_fault::conflict, fmt::format("booking {} has no recorded provider", stored.id)};
     }
     if (!replayed) {
-      stored.captured = payment{"payment-" + ids_.next_id(), stored.price_cents, stored.currency, clock_.now()};
+      stored.captured =
+          payment{fmt::format("payment-{}", ids_.next_id()), stored.price_cents, stored.currency, clock_.now()};
       stored.state = booking_state::completed;
+      table_.update(stored);
     }
     const event_relay::instant at = stored.captured->captured_at;
     publish<booking_completed>(details_of(stored), at, replayed, correlation);
@@ -101,12 +106,12 @@ class booking_service {
     }
   }
 
-  booking& find(std::string_view id) {
-    const auto found = table_.find(std::string{id});
-    if (found == table_.end()) {
+  booking find(std::string_view id) {
+    std::optional<booking> found = table_.find(id);
+    if (!found) {
       throw service_error{service_fault::not_found, fmt::format("there is no booking {}", id)};
     }
-    return found->second;
+    return *std::move(found);
   }
 
   static void require_transition(const booking& stored, booking_state to) {
@@ -116,8 +121,8 @@ class booking_service {
     }
   }
 
-  booking& advance(std::string_view id, booking_state to) {
-    booking& stored = find(id);
+  booking advance(std::string_view id, booking_state to) {
+    booking stored = find(id);
     require_transition(stored, to);
     stored.state = to;
     return stored;
@@ -156,7 +161,7 @@ class booking_service {
     publisher_.publish(Event{ids_.next_id(), at, correlation, replayed, std::move(payload)});
   }
 
-  booking_table& table_;
+  Table& table_;
   Publisher& publisher_;
   Clock clock_;
   Ids ids_;

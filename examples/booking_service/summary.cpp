@@ -17,12 +17,15 @@ std::string to_json(const run_summary& run) {
                                         {"pipeline", each.pipeline}};
   }
   const event_counts total = run.total();
-  const nlohmann::ordered_json all = {{"events", total.published},
+  const nlohmann::ordered_json all = {{"events", total.processed + total.dead_lettered},
+                                      {"appended", total.published},
                                       {"processed", total.processed},
                                       {"dead_lettered", total.dead_lettered},
                                       {"attempts", run.attempts},
                                       {"notifications", run.notifications},
                                       {"rejected_rows", run.rejected_rows},
+                                      {"resumed_rows", run.resumed_rows},
+                                      {"stale_settles", run.stale_settles},
                                       {"captured_cents", run.captured_cents},
                                       {"lost_breadcrumbs", run.lost_breadcrumbs},
                                       {"by_event", by_event},
@@ -42,9 +45,11 @@ std::string to_table(const run_summary& run) {
     line(each);
   }
   line(run.total());
-  fmt::format_to(std::back_inserter(text),
-                 "\n{} attempts, {} notifications, EUR {}.{:02} captured, {} rejected rows, {:.2f} s\n", run.attempts,
-                 run.notifications, run.captured_cents / 100, run.captured_cents % 100, run.rejected_rows, run.seconds);
+  fmt::format_to(
+      std::back_inserter(text),
+      "\n{} attempts, {} notifications, EUR {}.{:02} captured, {} rejected rows, {} resumed rows, {:.2f} s\n",
+      run.attempts, run.notifications, run.captured_cents / 100, run.captured_cents % 100, run.rejected_rows,
+      run.resumed_rows, run.seconds);
   return fmt::to_string(text);
 }
 

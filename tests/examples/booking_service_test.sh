@@ -20,11 +20,13 @@ is() {
 has() {
   grep -qF -- "$3" "$2" || { fail "$1: nothing says \"$3\" in:"; cat "$2"; }
 }
-# run EXPECTED_STATUS [ARGUMENTS]: standard output to out, standard error to err.
+# run EXPECTED_STATUS [ARGUMENTS]: standard output to out, standard error to err. MODE is how events are kept.
+mode=--in-process
 run() {
   local expected=$1
   shift
-  "$program" "$@" >"$work/out" 2>"$work/err"
+  # shellcheck disable=SC2086
+  "$program" $mode "$@" >"$work/out" 2>"$work/err"
   is "exit status of booking_service $*" "$?" "$expected"
 }
 # The number behind KEY in the summary.
@@ -72,7 +74,7 @@ diff <(sed -E "$without_time" "$work/first") <(sed -E "$without_time" "$work/sec
   fail "two runs with the same seed left different breadcrumbs"
 
 # Files of breadcrumbs and notifications.
-run 0 --base-backoff-ms 250 --breadcrumbs "$work/crumbs" --notifications "$work/notes" --in-process "$bookings"
+run 0 --base-backoff-ms 250 --breadcrumbs "$work/crumbs" --notifications "$work/notes" "$bookings"
 is "lines of breadcrumbs" "$(lines "$work/crumbs")" $((30 * 5 + 36))
 is "lines of notifications" "$(lines "$work/notes")" 36
 has breadcrumbs "$work/crumbs" '"event":"payment.captured.domain-event.relay","correlationId":"'
@@ -83,7 +85,7 @@ has table "$work/out" "EUR 1095.47 captured"
 
 # Standard input, and rows that are no bookings.
 { cat "$bookings"; echo 'Harbour Hotel,2025,May,9,0,1,PRT,x,Check-Out'; echo 'Harbour Hotel,2025'; head -2 "$bookings" | tail -1; } >"$work/bad.csv"
-"$program" --summary json - <"$work/bad.csv" >"$work/out" 2>"$work/err"
+"$program" $mode --summary json - <"$work/bad.csv" >"$work/out" 2>"$work/err"
 is "exit status with bad rows" "$?" 3
 is "rejected rows" "$(number rejected_rows)" 2
 is "events beside bad rows" "$(number events)" 34
@@ -123,6 +125,87 @@ if [ -w /dev/full ]; then
   run 1 --breadcrumbs /dev/full "$bookings"
   has "a full disk" "$work/err" "No space left on device"
 fi
+
+# With a database: the same numbers, kept.
+db=$work/bookings.sqlite
+mode="--db $db --base-backoff-ms 1"
+run 0 --summary json --notifications "$work/notes" --breadcrumbs "$work/crumbs" "$bookings"
+for expected in events:30 appended:30 processed:30 dead_lettered:0 attempts:30 notifications:36 rejected_rows:0 \
+  resumed_rows:0 stale_settles:0 captured_cents:109547 lost_breadcrumbs:0; do
+  is "${expected%:*} with a database" "$(number "${expected%:*}")" "${expected#*:}"
+done
+is "lines of notifications with a database" "$(lines "$work/notes")" 36
+has "notifications with a database" "$work/notes" '"channel":"email","recipientUserId":"guest-4","subject":"Your booking of Mill, The Old, 7 nights: received"'
+has "breadcrumbs with a database" "$work/crumbs" '"event":"notification.email.domain-event.relay","correlationId":"'
+run 0 --summary json "$bookings"
+is "events of a run that was complete" "$(number events)" 0
+is "rows of a run that was complete" "$(number resumed_rows)" 10
+{ cat "$bookings"; head -2 "$bookings" | tail -1; } >"$work/grown.csv"
+run 0 --summary json "$work/grown.csv"
+is "rows of a file of another name" "$(number resumed_rows)" 0
+
+# Another database for each: faults, and dead letters.
+db=$work/faults.sqlite
+mode="--db $db --base-backoff-ms 1"
+run 0 --summary json --fail-until 2 --workers 1 --batch 3 "$bookings"
+is "attempts with --fail-until 2 and a database" "$(number attempts)" 90
+is "notifications with --fail-until 2 and a database" "$(number notifications)" 36
+db=$work/dead.sqlite
+mode="--db $db --base-backoff-ms 1"
+run 0 --summary json --fail-until 3 "$bookings"
+is "dead letters with --fail-until 3 and a database" "$(number dead_lettered)" 30
+is "notifications with --fail-until 3 and a database" "$(number notifications)" 0
+
+# Killed at each place in turn, then run to its end: what a run without kills leaves.
+db=$work/killed.sqlite
+mode="--db $db --base-backoff-ms 1"
+for place in before-append-commit after-append-commit after-claim before-settle inside-settle after-commit; do
+  "$program" $mode --kill-at "$place" "$bookings" >/dev/null 2>"$work/err"
+  is "exit status of a run that is killed at $place" "$?" 137
+done
+run 0 --summary json "$bookings"
+is "rows of the last run" "$(($(number resumed_rows) > 0))" 1
+mode="--db $db"
+run 0 "$bookings"
+has "the table of a run without work" "$work/out" "10 resumed rows"
+
+# A graceful stop says that it is one.
+db=$work/stopped.sqlite
+mode="--db $db --base-backoff-ms 60000"
+run 0 --summary json --fail-until 1 --stop-after 0.2 "$bookings"
+has "a graceful stop" "$work/err" "stopped; the same command goes on from here"
+is "attempts before the stop" "$(number attempts)" 30
+mkfifo "$work/pipe"
+# shellcheck disable=SC2086
+"$program" $mode --fail-until 1 --breadcrumbs "$work/pipe" "$work/grown.csv" >"$work/out" 2>"$work/err" &
+running=$!
+exec 3<"$work/pipe"
+read -r _ <&3  # it works by now, and will wait for a minute
+cat <&3 >/dev/null &
+kill -INT "$running"
+wait "$running"
+is "exit status after Ctrl-C" "$?" 0
+exec 3<&-
+has "Ctrl-C" "$work/err" "stopped; the same command goes on from here"
+
+# Databases that cannot serve.
+mode=
+run 1 --db :memory: "$bookings"
+has "a database in memory" "$work/err" '":memory:" names no file'
+run 1 --db "$work" "$bookings"
+has "a folder as database" "$work/err" "cannot be opened"
+run 2 --db "$bookings" "$bookings"
+has "the bookings as database" "$work/err" "would be overwritten while it is read"
+cp "$bookings" "$work/no.sqlite"
+run 1 --db "$work/no.sqlite" "$bookings"
+has "a file that is no database" "$work/err" "file is not a database"
+run 2 --db "$work/both" --breadcrumbs "$work/both" "$bookings"
+has "one file for database and breadcrumbs" "$work/err" "the database and breadcrumbs cannot both go to $work/both"
+for wrong in "--workers 0" "--batch 0" "--stop-after -1" "--kill-at nowhere:1" "--kill-at after-claim:0" "--in-process --db x"; do
+  # shellcheck disable=SC2086
+  run 2 $wrong "$bookings"
+  has "$wrong" "$work/err" "${wrong%% *}"
+done
 
 [ "$failures" = 0 ] && echo "booking_service: all as expected"
 exit "$failures"

@@ -30,10 +30,11 @@ struct recording_publisher {
 };
 
 struct fixture {
-  booking_table table;
+  bookings_in_memory table;
   recording_publisher publisher;
   manual_clock clock{event_relay::instant{std::chrono::seconds{1'000}}};
-  booking_service<recording_publisher, manual_clock, sequential_ids> service{table, publisher, clock, sequential_ids{}};
+  booking_service<bookings_in_memory, recording_publisher, manual_clock, sequential_ids> service{
+      table, publisher, clock, sequential_ids{}};
   event_relay::correlation_id correlation = *event_relay::correlation_id::parse("req-1");
   caller customer{"guest-1", role::customer};
   caller provider{"desk-1", role::provider};
@@ -58,7 +59,7 @@ struct fixture {
   void refuses(service_fault fault, const std::string& what, Call call) {
     const auto before = publisher.published.size();
     std::vector<booking_state> states;
-    for (const auto& [id, each] : table) {
+    for (const auto& [id, each] : table.by_id) {
       states.push_back(each.state);
     }
     try {
@@ -70,7 +71,7 @@ struct fixture {
     }
     CHECK(publisher.published.size() == before);
     std::size_t at = 0;
-    for (const auto& [id, each] : table) {
+    for (const auto& [id, each] : table.by_id) {
       CHECK(each.state == states.at(at++));
     }
   }
@@ -94,7 +95,7 @@ TEST_CASE_METHOD(fixture, "service: a customer creates, the booking is submitted
 
 TEST_CASE_METHOD(fixture, "service: a provider accepts, is recorded and told") {
   const std::string id = accepted();
-  CHECK(table.at(id).state == booking_state::accepted);
+  CHECK(table.by_id.at(id).state == booking_state::accepted);
   const auto& told = publisher.at<booking_accepted>(1);
   CHECK(told.payload.status == "accepted");
   CHECK(told.payload.provider_user_id == "desk-1");
@@ -103,7 +104,7 @@ TEST_CASE_METHOD(fixture, "service: a provider accepts, is recorded and told") {
 TEST_CASE_METHOD(fixture, "service: a provider declines, with the reason") {
   const std::string id = created();
   service.decline(provider, id, "full", correlation);
-  CHECK(table.at(id).state == booking_state::declined);
+  CHECK(table.by_id.at(id).state == booking_state::declined);
   const auto& told = publisher.at<booking_declined>(1);
   CHECK(told.payload.status == "declined");
   CHECK(told.payload.provider_user_id == "desk-1");
@@ -122,7 +123,7 @@ TEST_CASE_METHOD(fixture, "service: completing captures the payment and tells of
   CHECK(capture.payload.amount_cents == 15'000);
   CHECK(capture.payload.currency == "EUR");
   CHECK(capture.payload.status == "captured");
-  CHECK(capture.payload.payment_id == table.at(id).captured->id);
+  CHECK(capture.payload.payment_id == table.by_id.at(id).captured->id);
   CHECK(capture.occurred_at == clock.now());
   CHECK(completion.id != capture.id);
   CHECK_FALSE(completion.replayed);
@@ -132,7 +133,7 @@ TEST_CASE_METHOD(fixture, "service: completing captures the payment and tells of
 TEST_CASE_METHOD(fixture,
                  "service: completing again charges nothing and tells both again, replayed, at the payment's instant") {
   const std::string id = completed();
-  const payment first = *table.at(id).captured;
+  const payment first = *table.by_id.at(id).captured;
   clock.advance(std::chrono::hours{24});
   service.complete(provider, id, correlation);
   REQUIRE(publisher.published.size() == 6);
@@ -143,8 +144,8 @@ TEST_CASE_METHOD(fixture,
   CHECK(completion.occurred_at == first.captured_at);
   CHECK(capture.occurred_at == first.captured_at);
   CHECK(capture.payload.payment_id == first.id);
-  CHECK(table.at(id).captured->id == first.id);
-  CHECK(table.at(id).captured->captured_at == first.captured_at);
+  CHECK(table.by_id.at(id).captured->id == first.id);
+  CHECK(table.by_id.at(id).captured->captured_at == first.captured_at);
 }
 
 TEST_CASE_METHOD(fixture, "service: events name the recorded provider, never the caller") {
@@ -154,17 +155,17 @@ TEST_CASE_METHOD(fixture, "service: events name the recorded provider, never the
   CHECK(publisher.at<payment_captured>(3).payload.provider_user_id == "desk-1");
 
   const std::string assigned = created();
-  table.at(assigned).provider_user_id = "desk-3";
+  table.by_id.at(assigned).provider_user_id = "desk-3";
   service.decline({"desk-2", role::provider}, assigned, "full", correlation);
   CHECK(publisher.at<booking_declined>(5).payload.provider_user_id == "desk-3");
 }
 
 TEST_CASE_METHOD(fixture, "service: completing without a recorded provider, conflict and nothing told") {
   const std::string id = accepted();
-  table.at(id).provider_user_id.reset();
+  table.by_id.at(id).provider_user_id.reset();
   refuses(service_fault::conflict, "booking " + id + " has no recorded provider",
           [&] { service.complete(provider, id, correlation); });
-  CHECK_FALSE(table.at(id).captured);
+  CHECK_FALSE(table.by_id.at(id).captured);
 }
 
 TEST_CASE_METHOD(fixture, "service: the wrong role, forbidden") {
@@ -209,7 +210,7 @@ TEST_CASE_METHOD(fixture, "service: a transition that the state forbids, conflic
           [&] { service.complete(provider, refused, correlation); });
   refuses(service_fault::conflict, conflict(refused, "declined", "declined"),
           [&] { service.decline(provider, refused, "x", correlation); });
-  CHECK(table.at(refused).decline_reason == "no");
+  CHECK(table.by_id.at(refused).decline_reason == "no");
 }
 
 TEST_CASE("booking: transitions, all sixteen") {
