@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// What is said of a payload that cannot be written as JSON or read from it: which member, and why, in a text
+// that is short and UTF-8 whatever the payload holds.
+#pragma once
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "event_relay/core/json_text.hpp"
+
+namespace event_relay {
+
+namespace detail {
+
+// `text` in `max_size` bytes at most, cut between two characters; what is not UTF-8 becomes U+FFFD.
+inline std::string shortened(std::string_view text, std::size_t max_size) {
+  constexpr std::string_view replacement = "\xef\xbf\xbd";
+  constexpr std::string_view ellipsis = "\xe2\x80\xa6";
+  std::string result;
+  while (!text.empty()) {
+    const auto [length, codepoint] = first_sequence(text);
+    const std::string_view shown = codepoint == 0xfffd ? replacement : text.substr(0, length);
+    if (result.size() + shown.size() + ellipsis.size() > max_size) {
+      return result.append(ellipsis);
+    }
+    result.append(shown);
+    text.remove_prefix(length);
+  }
+  return result;
+}
+
+}  // namespace detail
+
+/// A payload that cannot be encoded or decoded; the text says which member, and why.
+class json_error : public std::runtime_error {
+ public:
+  /// Of the text, in bytes. A parser repeats what it read, which may be all of a payload.
+  static constexpr std::size_t max_size = 500;
+
+  explicit json_error(std::string_view text) : std::runtime_error{detail::shortened(text, max_size)} {}
+};
+
+namespace detail {
+
+// A member, and the member that it lies in; a chain on the stack, which becomes text only for a fault. No path
+// at all is the payload itself.
+struct json_path {
+  const json_path* outer = nullptr;
+  std::string_view name;
+};
+
+inline std::string text_of(const json_path& path) {
+  return path.outer == nullptr ? std::string{path.name} : fmt::format("{}.{}", text_of(*path.outer), path.name);
+}
+
+// "address.city: is missing". However deep a member lies, there is room for the fault.
+[[noreturn]] inline void refuse_json(const json_path* path, std::string_view fault) {
+  constexpr std::size_t longest_path = json_error::max_size / 2;
+  throw json_error{path == nullptr ? std::string{fault}
+                                   : fmt::format("{}: {}", shortened(text_of(*path), longest_path), fault)};
+}
+
+[[noreturn]] inline void refuse_json_depth(std::size_t max_depth) {
+  throw json_error{fmt::format("the payload is more than {} levels deep", max_depth)};
+}
+
+}  // namespace detail
+
+}  // namespace event_relay
