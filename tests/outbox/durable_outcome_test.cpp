@@ -152,7 +152,6 @@ TEST_CASE("invoke_handler: whatever a durable handler returns or throws, a durab
   CHECK(text_of(run([](const created&) { throw 42; })) == "the handler threw something that is not a std::exception");
 }
 
-// FINDING: a write that cannot be copied satisfies the concept and then fails inside std::function.
 TEST_CASE("settled_with: a write that cannot be copied, refused by the concept") {
   struct owning_write {
     std::unique_ptr<int> owned;

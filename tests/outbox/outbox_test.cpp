@@ -133,7 +133,7 @@ struct surroundings {
 
   std::vector<append_status> append_many(const std::vector<booking_created>& events,
                                          const append_options& options = {}) {
-    return tested.append(host, std::span{events}, options);
+    return tested.append(host, events, options);
   }
   std::vector<std::string> claimed_ids() {
     std::vector<std::string> ids;
@@ -305,7 +305,7 @@ TEST_CASE("outbox: a store that fails, its error reaches the host") {
     CHECK(error.code() == store_errc::storage_full);
   }
   const std::vector events{with_id("evt-1")};
-  CHECK_THROWS_AS(tested.append(host, std::span{events}), store_error);
+  CHECK_THROWS_AS(tested.append(host, events), store_error);
 }
 
 TEST_CASE("outbox: an event derived from a domain_event, appended as any") {

@@ -42,7 +42,7 @@ TEST_CASE("traceparent: every place with every byte, kept only where it is a low
     for (int byte = 0; byte < 256; ++byte) {
       const char character = static_cast<char>(byte);
       const bool is_good = sampled[at] == '-' ? character == '-' : digits.find(character) != std::string_view::npos;
-      if (is_kept(with(at, {&character, 1})) != is_good) {
+      if (traceparent::parse(with(at, {&character, 1})).has_value() != is_good) {
         CAPTURE(at, byte, is_good);
         FAIL("kept, or refused, wrongly");
       }
@@ -76,7 +76,7 @@ TEST_CASE("traceparent: every length but its own, none") {
 TEST_CASE("traceparent: version ff, none; every other, known or to come") {
   CHECK_FALSE(traceparent::parse(with(0, "ff")));
   for (const std::string_view version : {"01", "0f", "f0", "cc", "ef", "fe"}) {
-    CHECK(is_kept(with(0, version)));
+    CHECK(traceparent::parse(with(0, version)).value().view() == sampled);
   }
 }
 
@@ -85,7 +85,7 @@ TEST_CASE("traceparent: a later version with more fields, kept with the four tha
   for (const std::string_view more : {"-", "-what-the-future-will-be-like", "-\xff"}) {
     const auto parsed = traceparent::parse(later + std::string{more});
     REQUIRE(parsed);
-    CHECK(parsed->view() == later);
+    CHECK(parsed->view() == sampled);
   }
   CHECK_FALSE(traceparent::parse(later + ".what-the-future-will-not-be-like"));
   CHECK_FALSE(traceparent::parse(later + "0"));

@@ -255,7 +255,7 @@ TEST_CASE("worker threads: events that the store does not take back at a stop, n
   worker tested{bench.box, bench.handler, bench.options()};
   CHECK(tested.run(stop.get_token()) == worker_report{.processed = 1});
   CHECK(bench.handler.ids() == "evt-1");
-  CHECK(steps_of(bench.sink).starts_with("outbox.store-paused retrying: told to fail"));
+  CHECK(steps_of(bench.sink).starts_with("outbox.give-back-failed warned: told to fail"));
   bench.clock.advance(bench.lease);
   CHECK(tested.run_until_done() == worker_report{.processed = 2});
   CHECK(bench.handler.runs().back().retry.attempt == 1);
@@ -424,7 +424,7 @@ TEST_CASE("worker threads: a renewal that fails, said, and the worker goes on") 
   bench.handler.on("evt-1", [&](const given_run&) { bench.store.wait_for_calls(failing_store::renew_leases, 2); });
   worker tested{bench.box, bench.handler, bench.options().with_lease(30ms)};
   CHECK(tested.run_until_done() == worker_report{.processed = 1});
-  CHECK(steps_of(bench.sink).starts_with("outbox.store-paused retrying: told to fail"));
+  CHECK(steps_of(bench.sink).starts_with("outbox.heartbeat-failed retrying: told to fail"));
 }
 
 TEST_CASE("worker threads: an attempt that takes too long, told to stop by the heartbeat; the rest in the report") {
@@ -534,8 +534,6 @@ TEST_CASE("worker threads: a suspect, not put off by another store's worker whos
   CHECK(runs_before_suspect == 2);
 }
 
-// FINDING: a thread that waits at the solo_gate when a stop is requested goes on to claim the suspect afterwards, and
-// gives it back: "claims nothing more" does not hold, and the report counts an event that was given back.
 TEST_CASE("worker threads: stopped while it waits to be alone, it claims nothing more") {
   failing_bench bench;
   bench.append(sample_event("suspect"));

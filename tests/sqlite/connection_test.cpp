@@ -189,7 +189,6 @@ TEST_CASE("statement: text that is no SQL, refused with the text and SQLite's ow
   CHECK(contains(answer.text, "syntax error"));
 }
 
-// FINDING: what is thrown is fmt's format_error.
 TEST_CASE("statement: no SQL at all, refused") {
   database_file file;
   for (const char* const sql : {"", " ", "-- a comment"}) {
@@ -203,7 +202,6 @@ TEST_CASE("statement: a parameter too many, refused") {
   CHECK(file.count() == 0);
 }
 
-// FINDING: the parameter is the last call's, a text that may be gone by now.
 TEST_CASE("statement: a parameter too few, refused") {
   database_file file;
   const std::string long_lived(100, 'x');
@@ -277,7 +275,6 @@ TEST_CASE("connection: moved, with its statements") {
   CHECK(moved.integer("SELECT count(*) FROM things", 0) == 2);
 }
 
-// FINDING: its statements keep it from closing, and nobody closes it later.
 TEST_CASE("connection: another moved to its place, closed and its transaction undone") {
   database_file file;
   database_file other;

@@ -56,7 +56,6 @@ TEST_CASE("process_check: its own locks, other files, other bytes and other line
   CHECK_FALSE(finds("1: POSIX  ADVISORY  READ 200\n"));
 }
 
-// FINDING: a reader's lock of byte 127 and a connection's of byte 128 are one line in the system's list.
 TEST_CASE("process_check: another process that reads with the last mark, found by the range of its locks") {
   CHECK(finds("1: POSIX  ADVISORY  READ 200 08:01:4242 127 128\n"));
   CHECK_FALSE(finds("1: POSIX  ADVISORY  READ 200 08:01:4242 123 127\n"));

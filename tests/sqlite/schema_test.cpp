@@ -149,14 +149,12 @@ TEST_CASE("schema: tables of ours without a version of ours, refused by name") {
   }
 }
 
-// FINDING: it is taken for the library's, and the first claim fails with "no such table".
 TEST_CASE("schema: somebody else's table that holds a version of ours, refused by name") {
   database_file file;
   run(file.first, "CREATE TABLE event_relay_outbox (version INTEGER); INSERT INTO event_relay_outbox VALUES (1)");
   answer_of(file.first, store_errc::foreign_schema);
 }
 
-// FINDING: SQLite's names know no case; it is refused, but by SQLite and as `refused`.
 TEST_CASE("schema: somebody else's table that is written in capitals, refused by name") {
   database_file file;
   run(file.first, "CREATE TABLE EVENT_RELAY_EVENTS (id TEXT)");

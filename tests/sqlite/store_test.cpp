@@ -237,7 +237,6 @@ TEST_CASE("sqlite::store: append, the host's last_insert_rowid as it was") {
   CHECK(sqlite3_last_insert_rowid(on.host()) == 77);
 }
 
-// FINDING: where an append fails, the row id is the virtual table's 0, or the event's.
 TEST_CASE("sqlite::store: append, the host's last_insert_rowid as it was where the append fails") {
   bench on;
   on.begin();
@@ -430,7 +429,6 @@ TEST_CASE("sqlite::store: append, the host's connection closes as ever") {
     sqlite3_finalize(open);
     CHECK(other.close() == SQLITE_OK);
   }
-  // FINDING: SQLite lets go of the module before its table, which then uses what is gone; a sanitizer sees it.
   SECTION("after the host has dropped all modules, which come back") {
     other.run("BEGIN");
     append("a");
@@ -690,7 +688,6 @@ TEST_CASE("sqlite::store: a handler's write on a full disk, the fault of the dis
   SECTION("of one row, for which SQLite rolls everything back") {
     fails_with("INSERT INTO numbers VALUES (1, printf('%.*c', 200000, 'x'))");
   }
-  // FINDING: where SQLite undoes the statement alone, the attempt has failed.
   SECTION("of many rows, for which SQLite undoes the statement") {
     fails_with(
         "INSERT INTO numbers WITH RECURSIVE counted (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM counted "
@@ -808,7 +805,6 @@ TEST_CASE("sqlite::store: a file that cannot be written, refused when it is open
     std::filesystem::permissions(folder.path(), perms::all);
     CHECK(refusal_cause(open_and_claim) == store_errc::read_only);
   }
-  // FINDING: it opens, and as SQLite has opened it for reading, it will not write when it could.
   SECTION("the file alone, as soon as it is opened") {
     std::filesystem::permissions(folder.path(), perms::all);
     const as_nobody reader;
@@ -864,7 +860,6 @@ TEST_CASE("sqlite::store: a file that cannot be put into WAL mode, refused") {
   }
 }
 
-// FINDING: SQLite refuses the switch at once, whatever the timeout, also to two processes that make the file together.
 TEST_CASE("sqlite::store: opened while another connection writes a file that is not in WAL mode, waits for it") {
   // Ends the other's transaction at the first statement of the store's connection after the switch was refused.
   struct other_connection {

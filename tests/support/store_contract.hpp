@@ -849,7 +849,6 @@ void register_claim_contract(const contract_registrar& test) {
     CHECK(on.claim(5).empty());
   });
 
-  // FINDING: the SQLite store chooses the oldest, but hands them over in the order of their rows.
   test("claim, a batch in the order in which its events became ready", [] {
     bench on;
     on.clock().advance(1min);
@@ -865,7 +864,6 @@ void register_claim_contract(const contract_registrar& test) {
     CHECK(texts_of(on.claim(2)) == claimed_ids{"b #1"});
   });
 
-  // FINDING: the SQLite store throws std::invalid_argument.
   test("claim, a limit beyond all counting, everything", [] {
     bench on;
     on.add("a", "b");
@@ -944,7 +942,6 @@ void register_claim_contract(const contract_registrar& test) {
     CHECK((on.look(2).next_due == sample_instant + 10s));
   });
 
-  // FINDING: the SQLite store says when what it has just claimed was due.
   test("claim, as many events as asked for: when the next is due is not known", [] {
     bench on;
     on.add("a", due_at("b", sample_instant + 10s));
@@ -1088,7 +1085,6 @@ void register_settle_contract(const contract_registrar& test) {
     CHECK(on.seen("a") == "gone");
   });
 
-  // FINDING: both stores say how many failures there ever were.
   test("claim, says how many failures are kept", [] {
     bench on{2U};
     on.add("a");
@@ -1405,7 +1401,6 @@ void register_lease_contract(const contract_registrar& test) {
     CHECK(on.seen("a") == "leased 3 until 120000, 1@60000 lease expired, 2@90000 lease expired");
   });
 
-  // FINDING: the SQLite store keeps every "lease expired" until the next failure of another kind.
   test("expiry, solo attempts again and again: the last failures kept", [] {
     bench on{2U};
     on.suspect("a");

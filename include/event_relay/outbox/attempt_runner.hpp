@@ -3,6 +3,7 @@
 // It stores nothing itself and never throws for what an event, its payload or its handler does.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <stdexcept>
@@ -20,6 +21,7 @@
 #include "event_relay/core/breadcrumb_trail.hpp"
 #include "event_relay/core/correlation_id.hpp"
 #include "event_relay/core/decision.hpp"
+#include "event_relay/core/detail/short_text.hpp"
 #include "event_relay/core/envelope.hpp"
 #include "event_relay/core/event.hpp"
 #include "event_relay/core/event_catalog.hpp"
@@ -69,6 +71,9 @@ class attempt_runner {
 
  public:
   using finished = finished_attempt<catalog_type, transaction>;
+
+  /// Of the text that is kept of a failure, in bytes.
+  static constexpr std::size_t max_failure_text = 2000;
 
   attempt_runner(Outbox& outbox, Handler& handler, Options& options)
       : outbox_{outbox}, handler_{handler}, options_{options} {}
@@ -168,7 +173,7 @@ class attempt_runner {
   Event decode(const event_record& record) const {
     auto correlation = correlation_id::parse(record.correlation_id);
     if (!correlation) {
-      throw std::runtime_error(fmt::format("\"{}\" is no correlation id", record.correlation_id));
+      throw std::runtime_error("the row's correlation id is none");  // and so is not repeated
     }
     return Event{typename Event::base_event{
         .id = record.id,
@@ -232,7 +237,7 @@ class attempt_runner {
       written.reason = done.decided.dead_letter->reason;
     }
     if (done.decided.status != attempt_status::processed) {
-      written.failure = done.decided.error;
+      written.failure = detail::shortened(done.decided.error, max_failure_text);
     }
   }
 

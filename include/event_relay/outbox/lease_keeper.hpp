@@ -32,6 +32,7 @@ class lease_keeper {
 
   struct entry {
     const claimed_event* claim;
+    instant held_until;  // unless it was renewed since
     hold state = hold::waiting;
     bool renewed = true;  // until the lease is lost, or the attempt takes too long
     instant started = {};
@@ -63,6 +64,13 @@ class lease_keeper {
     std::vector<event_name_and_id> too_long;
     std::vector<event_name_and_id> lost;
     std::size_t given_back = 0;
+
+    findings& operator+=(findings&& other) {
+      too_long.insert(too_long.end(), other.too_long.begin(), other.too_long.end());
+      lost.insert(lost.end(), other.lost.begin(), other.lost.end());
+      given_back += other.given_back;
+      return *this;
+    }
   };
 
   /// A place for one more thread; it stays where it is.
@@ -77,19 +85,25 @@ class lease_keeper {
     batches_.remove_if([&](const batch& each) { return &each == &mine; });
   }
 
-  /// `claims` must stay where they are until they are dropped.
-  void hold_all(batch& mine, std::span<const claimed_event> claims) {
+  /// `claims` are held until `until` at the least, and must stay where they are until they are dropped.
+  void hold_all(batch& mine, std::span<const claimed_event> claims, instant until) {
     const std::lock_guard lock{mutex_};
     for (const claimed_event& claim : claims) {
-      mine.entries_.push_back({&claim});
+      mine.entries_.push_back({&claim, until});
     }
   }
 
-  /// Whether the event may be attempted; not if it was given back or its lease is lost.
+  /// Whether the event may be attempted; not if it was given back, or its lease is lost or over by now, as
+  /// after a pause of the whole machine.
   bool start(batch& mine, std::size_t at, instant now) {
     const std::lock_guard lock{mutex_};
     entry& each = mine.entries_[at];
     if (each.state != hold::waiting || !each.renewed) {
+      return false;
+    }
+    if (now >= std::max(each.held_until, renewed_until_)) {
+      each.renewed = false;
+      unsaid_.lost.push_back(named(each));
       return false;
     }
     if (std::exchange(mine.is_stop_spent_, false)) {
@@ -187,10 +201,12 @@ class lease_keeper {
       }
       if (!renewing.empty()) {
         mark_lost(renewing, store.renew(renewing, limits.lease), found);
+        const std::lock_guard lock{mutex_};
+        renewed_until_ = saturating_add(now, limits.lease);
       }
     } catch (...) {
       const std::lock_guard lock{mutex_};
-      unsaid_ = std::move(found);  // for the next heartbeat
+      unsaid_ += std::move(found);  // for the next heartbeat
       throw;
     }
     return found;
@@ -249,6 +265,7 @@ class lease_keeper {
 
   mutable std::mutex mutex_;
   std::list<batch> batches_;
+  instant renewed_until_{};  // what was held at the last heartbeat and not lost
   findings unsaid_;
 };
 

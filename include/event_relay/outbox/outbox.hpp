@@ -5,7 +5,7 @@
 
 #include <cstddef>
 #include <optional>
-#include <span>
+#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -49,7 +49,7 @@ class outbox {
   /// Appends `event` in the transaction that is open on `host`, the host's own connection. An event whose id
   /// is there already changes nothing, and the answer says so. Throws std::invalid_argument for an id that is
   /// empty or too long, what the codec throws for a payload that it cannot keep, and `store_error`; nothing
-  /// is appended then, and the host's transaction is still the host's to roll back.
+  /// is appended then, and the host should roll its transaction back, if the database has not done so.
   template <event_type Event>
   append_status append(typename Store::host_connection host, const Event& event, const append_options& options = {}) {
     const event_record record = record_of(event, options);
@@ -57,12 +57,12 @@ class outbox {
   }
 
   /// The same for many events, in their order; none is appended if one is refused by the codec.
-  template <event_type Event>
-  std::vector<append_status> append(typename Store::host_connection host, std::span<const Event> events,
-                                    const append_options& options = {}) {
+  template <std::ranges::sized_range Events>
+  requires event_type<std::ranges::range_value_t<Events>> std::vector<append_status> append(
+      typename Store::host_connection host, const Events& events, const append_options& options = {}) {
     std::vector<event_record> records;
-    records.reserve(events.size());
-    for (const Event& event : events) {
+    records.reserve(std::ranges::size(events));
+    for (const auto& event : events) {
       records.push_back(record_of(event, options));
     }
     return store_.append(host, records);

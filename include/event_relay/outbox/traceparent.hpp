@@ -10,6 +10,8 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace event_relay {
 
 /// A traceparent (W3C Trace Context, section 3.2): version, trace id, parent id and flags, in lower-case
@@ -21,7 +23,7 @@ class traceparent {
 
   /// `text`, or nothing if it is none: of the wrong length, with upper-case or other characters, with a
   /// trace id or a parent id of zeros, or of version ff. Of a version that came after 00 the standard lets
-  /// only these four fields be read; it is kept with them alone.
+  /// only these four fields be read, and of the flags "sampled"; they are kept as version 00 has them.
   static std::optional<traceparent> parse(std::string_view text) {
     constexpr std::string_view shape = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
     const bool is_version_0 = text.starts_with("00");
@@ -35,7 +37,12 @@ class traceparent {
       }
     }
     const bool is_forbidden = text.starts_with("ff") || is_zeros(text.substr(3, 32)) || is_zeros(text.substr(36, 16));
-    return is_forbidden ? std::nullopt : std::optional{traceparent{std::string{text}}};
+    if (is_forbidden) {
+      return std::nullopt;
+    }
+    const bool is_sampled = std::string_view{"13579bdf"}.find(text.back()) != std::string_view::npos;
+    return traceparent{is_version_0 ? std::string{text}
+                                    : fmt::format("00{}0{:d}", text.substr(2, shape.size() - 4), is_sampled)};
   }
 
   std::string_view view() const { return text_; }

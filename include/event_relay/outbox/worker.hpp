@@ -85,7 +85,7 @@ class worker {
     const lease_keeper::findings found = parts_.keeper.heartbeat(parts_.store(), parts_.options.limits());
     given_back_ += found.given_back;
     say_of_each(found.too_long, outbox_steps::run_too_long, "the attempt exceeds its maximum run time");
-    say_of_each(found.lost, outbox_steps::lease_lost, "another worker has the event by now");
+    say_of_each(found.lost, outbox_steps::lease_lost, "the lease is over, and another worker may have the event");
   }
 
  private:
@@ -116,8 +116,7 @@ class worker {
     };
     worker_report report;
     {
-      std::jthread heart{
-          [&](const std::stop_token& no_more) { run_guarded([&] { beat(no_more, giving_up.get_token()); }); }};
+      std::jthread heart{[&](const std::stop_token& no_more) { run_guarded([&] { beat(no_more); }); }};
       std::vector<std::jthread> threads;
       run_guarded([&] {
         while (threads.size() < parts_.options.limits().threads) {
@@ -191,18 +190,15 @@ class worker {
     return std::clamp(*mine.next_due() - parts_.store().now(), std::chrono::milliseconds{1}, longest);
   }
 
-  void beat(const std::stop_token& no_more, const std::stop_token& giving_up) {
+  void beat(const std::stop_token& no_more) {
     wake_signal nobody_wakes;
-    std::stop_source ends;
-    const std::stop_callback one{no_more, [&] { ends.request_stop(); }};
-    const std::stop_callback other{giving_up, [&] { ends.request_stop(); }};
-    while (!ends.stop_requested()) {
+    while (!no_more.stop_requested()) {
       try {
         heartbeat();
       } catch (const store_error& error) {
-        say(outbox_steps::store_paused, breadcrumb_status::retrying, error.what());
+        say(outbox_steps::heartbeat_failed, breadcrumb_status::retrying, error.what());
       }
-      nobody_wakes.wait(0, parts_.options.limits().lease / 3, ends.get_token());
+      nobody_wakes.wait(0, parts_.options.limits().lease / 3, no_more);
     }
   }
 

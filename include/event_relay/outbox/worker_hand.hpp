@@ -131,7 +131,7 @@ class worker_hand {
       report_.given_back += parts_.keeper.give_back_waiting(kept_, parts_.store());
     } catch (const store_error& error) {
       report_.lost_breadcrumbs +=
-          parts_.crumbs().say(outbox_steps::store_paused, breadcrumb_status::retrying, error.what());
+          parts_.crumbs().say(outbox_steps::give_back_failed, breadcrumb_status::warned, error.what());
     }
   }
 
@@ -148,6 +148,7 @@ class worker_hand {
     for (finished& each : attempts_) {
       settlements.push_back(std::move(each.to_settle));
     }
+    const instant held_until = saturating_add(parts_.store().now(), parts_.options.limits().lease);
     turn_result result;
     try {
       result = parts_.store().turn(settlements, {limit, parts_.options.limits().lease, kind});
@@ -160,7 +161,7 @@ class worker_hand {
     if (limit > 0) {
       if (!result.claimed.empty()) {
         next_ = std::move(result.claimed);
-        parts_.keeper.hold_all(kept_, next_);
+        parts_.keeper.hold_all(kept_, next_, held_until);
       }
       is_suspects_turn_ = kind == claim_kind::ordinary && result.suspects_waiting;
       next_due_ = result.next_due;

@@ -19,6 +19,7 @@ constexpr store_errc cause_of(int code) {
   }
   switch (code & 0xff) {
     case SQLITE_BUSY:
+    case SQLITE_PROTOCOL:  // a race for the locks of the WAL index
     case SQLITE_LOCKED: return store_errc::busy;
     case SQLITE_FULL: return store_errc::storage_full;
     case SQLITE_READONLY:

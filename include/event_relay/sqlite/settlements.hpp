@@ -56,7 +56,7 @@ inline settle_status apply(connection& database, const settlement<connection>& e
   if (each.status == attempt_status::processed && each.has_history) {
     database.execute("DELETE FROM main.event_relay_failures WHERE event = ?", each.held.row);
   }
-  if (each.failure) {
+  if (each.failure && each.status != attempt_status::processed) {
     keep_failure(database, each, now, kept);
   }
   for (const event_record& follow_up : each.follow_ups) {

@@ -270,7 +270,7 @@ class memory_store {
   void apply(stored_row& row, const settlement<transaction>& each) {
     row.event.attempts = each.attempt;
     row.has_crashed = false;
-    if (each.failure) {
+    if (each.failure && each.status != attempt_status::processed) {
       keep_failure(row, each.attempt, *each.failure);
     }
     switch (each.status) {
