@@ -3,7 +3,7 @@
 # find_package, add_subdirectory, FetchContent (of a clone of the current state) and pkg-config.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
-bash "$top/.ci/ensure-packages" build-essential cmake git libfmt-dev pkg-config
+bash "$top/.ci/ensure-packages" build-essential cmake git libfmt-dev libsqlite3-dev nlohmann-json3-dev pkg-config
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 quietly() {
@@ -27,6 +27,7 @@ for way in find_package add_subdirectory FetchContent; do
     -DEVENT_RELAY_SOURCE="$work/source" -DEVENT_RELAY_REVISION="$revision"
   quietly cmake --build "$work/$way" --parallel "$(nproc)"
   quietly "$work/$way/consumer"
+  quietly "$work/$way/durable_consumer"
   echo "consumer by $way: passed"
 done
 

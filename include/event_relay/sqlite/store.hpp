@@ -184,6 +184,8 @@ class store {
                0) != 0;
   }
 
+  /// Of the file, absolute.
+  std::string path() const { return file_.string(); }
   instant now() const { return clock_.now(); }
   wake_signal& signal() const { return *signal_; }
 
