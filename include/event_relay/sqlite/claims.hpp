@@ -7,11 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/event_record.hpp"
@@ -51,21 +48,6 @@ inline void expire(connection& database, instant now, std::uint32_t kept) {
       integer_of(now));
 }
 
-// RETURNING promises no order (https://sqlite.org/lang_returning.html). An age is an instant and a row.
-inline void sort_by_age(std::vector<claimed_event>& claimed, std::vector<std::pair<std::int64_t, std::int64_t>>& ages) {
-  if (std::is_sorted(ages.begin(), ages.end())) {
-    return;
-  }
-  std::map<std::pair<std::int64_t, std::int64_t>, claimed_event> sorted;
-  for (std::size_t each = 0; each < claimed.size(); ++each) {
-    sorted.emplace(ages[each], std::move(claimed[each]));
-  }
-  claimed.clear();
-  for (auto& [age, claim] : sorted) {
-    claimed.push_back(std::move(claim));
-  }
-}
-
 // Leases what `request` asks for, under a token that no claim had before.
 inline void claim(connection& database, turn_result& result, const claim_request& request, instant now,
                   std::uint32_t kept) {
@@ -73,7 +55,6 @@ inline void claim(connection& database, turn_result& result, const claim_request
       database.integer("UPDATE main.event_relay_outbox SET last_token = last_token + 1 RETURNING last_token", 0);
   const std::int64_t until = integer_of(saturating_add(now, request.length));
   const bool is_solo = request.kind == claim_kind::suspect;
-  std::vector<std::pair<std::int64_t, std::int64_t>> ages;
   const auto take = [&](const row& at) {
     result.claimed.push_back({.held = {at.integer(0), static_cast<std::uint64_t>(token)},
                               .record = record_of(at, 4),
@@ -88,20 +69,20 @@ inline void claim(connection& database, turn_result& result, const claim_request
         "WHERE row = (SELECT min(row) FROM main.event_relay_events WHERE state = 2) "
         "RETURNING row, attempt, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS,
         take, token, until);
-  } else {
-    database.query(
-        "UPDATE main.event_relay_events SET state = 1, attempt = attempt + 1, token = ?1, leased_until = ?2, solo = 0 "
-        "WHERE row IN (SELECT row FROM main.event_relay_events WHERE state = 0 AND available_at <= ?3 "
-        "ORDER BY available_at, row LIMIT ?4) "
-        "RETURNING row, attempt, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS ", available_at",
-        [&](const row& at) {
-          take(at);
-          ages.push_back({at.integer(13), at.integer(0)});
-        },
-        token, until, integer_of(now),
-        static_cast<std::int64_t>(std::min<std::uint64_t>(request.limit, std::numeric_limits<std::int64_t>::max())));
-    sort_by_age(result.claimed, ages);
+    return;
   }
+  // Read first, as RETURNING promises no order (https://sqlite.org/lang_returning.html) and is slower.
+  const auto limit =
+      static_cast<std::int64_t>(std::min<std::uint64_t>(request.limit, std::numeric_limits<std::int64_t>::max()));
+  database.query("SELECT row, attempt + 1, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS
+                 " FROM main.event_relay_events WHERE state = 0 AND available_at <= ? "
+                 "ORDER BY available_at, row LIMIT ?",
+                 take, integer_of(now), limit);
+  database.execute(
+      "UPDATE main.event_relay_events SET state = 1, attempt = attempt + 1, token = ?1, leased_until = ?2, solo = 0 "
+      "WHERE row IN (SELECT row FROM main.event_relay_events WHERE state = 0 AND available_at <= ?3 "
+      "ORDER BY available_at, row LIMIT ?4)",
+      token, until, integer_of(now), limit);
 }
 
 }  // namespace event_relay::sqlite::detail
