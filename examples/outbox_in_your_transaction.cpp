@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // An event that is stored in the transaction of the change that it tells of: rolled back with it, carried
 // out once it is committed, whatever happens to the process in between.
+#include <chrono>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 
+#include <fmt/format.h>
 #include <event_relay/json/json_codec.hpp>
 #include <event_relay/sqlite/sqlite.hpp>
 

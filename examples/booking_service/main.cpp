@@ -5,17 +5,16 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <initializer_list>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include <fmt/format.h>
-#include <event_relay/outbox/store_error.hpp>
 
 #include "bookings_csv.hpp"
 #include "file.hpp"
@@ -59,6 +58,9 @@ run_summary run_as_chosen(const options& chosen, const run_files& files) {
   }
   const stop_signals signals{chosen.stop_after};
   run_summary done = run_on_database(chosen, files, signals.token());
+  if (done.resumed_rows > 0 && done.total().published == 0) {
+    fmt::print(stderr, "booking_service: {} was played before; another --db starts anew\n", chosen.input);
+  }
   if (signals.token().stop_requested()) {
     fmt::print(stderr, "booking_service: stopped; the same command goes on from here\n");
   }

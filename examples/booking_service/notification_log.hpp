@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdio>
-#include <optional>
 #include <string_view>
 
 #include <event_relay/event_relay.hpp>
@@ -11,22 +10,15 @@
 
 namespace bookings {
 
-/// As thread-safe as the stream, a line at a time. Without a stream it writes nothing.
+/// As thread-safe as the stream, a line at a time.
 class notification_log {
  public:
-  explicit notification_log(std::FILE* stream) {
-    if (stream != nullptr) {
-      writer_.emplace(stream);
-    }
-  }
+  explicit notification_log(std::FILE* stream) : writer_{stream} {}
 
   /// `content` has a recipient, a body and perhaps a subject.
   template <class Content>
   void write(std::string_view id, event_relay::notification_channel channel, const Content& content,
              std::string_view event_id, std::string_view correlation_id, event_relay::instant queued_at) {
-    if (!writer_) {
-      return;
-    }
     nlohmann::ordered_json line = {{"id", id}, {"channel", wire_name(channel)}, {"recipientUserId", content.recipient}};
     if (content.subject) {
       line["subject"] = *content.subject;
@@ -35,11 +27,11 @@ class notification_log {
     line["eventId"] = event_id;
     line["correlationId"] = correlation_id;
     line["queuedAt"] = event_relay::iso8601_text{queued_at}.view();
-    (*writer_)(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    writer_(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   }
 
  private:
-  std::optional<event_relay::stream_writer> writer_;
+  event_relay::stream_writer writer_;
 };
 
 }  // namespace bookings

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <variant>
@@ -14,6 +16,7 @@
 #include <event_relay/event_relay.hpp>
 
 #include "bookings_csv.hpp"
+#include "notification_log.hpp"
 #include "options.hpp"
 #include "run.hpp"
 #include "service.hpp"
@@ -89,6 +92,10 @@ inline auto injected_faults(const options& chosen) {
   return [until = event_relay::fail_until{chosen.fail_until},
           rate = event_relay::fail_at_rate{chosen.fail_rate, chosen.seed.value_or(0)}](
              const event_relay::attempt_info& info) { return until(info) || rate(info); };
+}
+
+inline std::optional<notification_log> log_to(std::FILE* stream) {
+  return stream != nullptr ? std::optional<notification_log>{stream} : std::nullopt;
 }
 
 /// Calls `run(sink)` with a sink that writes to `stream`, or with none that costs anything.

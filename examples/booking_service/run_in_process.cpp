@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <stop_token>
+#include <optional>
 #include <utility>
 
 #include <event_relay/event_relay.hpp>
@@ -40,17 +40,19 @@ class counting_publisher {
 /// In process, a notification counts as delivered when it is handed over. Refers to the summary.
 class counting_notifier {
  public:
-  counting_notifier(run_summary& run, notification_log log) : run_{&run}, log_{std::move(log)} {}
+  counting_notifier(run_summary& run, std::optional<notification_log> log) : run_{&run}, log_{std::move(log)} {}
 
   void notify(const event_relay::notification& queued) {
-    log_.write(queued.id().to_string(), queued.content.channel, queued.content, queued.event_id,
-               queued.correlation.view(), queued.queued_at);
+    if (log_) {
+      log_->write(queued.id().to_string(), queued.content.channel, queued.content, queued.event_id,
+                  queued.correlation.view(), queued.queued_at);
+    }
     ++run_->notifications;
   }
 
  private:
   run_summary* run_;
-  notification_log log_;
+  std::optional<notification_log> log_;
 };
 
 }  // namespace
@@ -64,7 +66,7 @@ run_summary run_in_process(const options& chosen, const run_files& files) {
                                  .with_backoff(event_relay::exponential_backoff{chosen.base_backoff})
                                  .with_faults(injected_faults(chosen))
                                  .with_sink(std::move(sink))
-                                 .with_notifier(counting_notifier{run, notification_log{files.notifications}})};
+                                 .with_notifier(counting_notifier{run, log_to(files.notifications)})};
     counting_publisher publisher{relay, run};
     bookings_in_memory table;
     const row_ids ids{chosen.input};

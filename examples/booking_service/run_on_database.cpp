@@ -2,6 +2,7 @@
 #include <chrono>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <utility>
@@ -34,7 +35,7 @@ using event_relay::settle_status;
 
 /// Short, so that what a killed run held is soon carried on; three times the heartbeat.
 constexpr std::chrono::milliseconds lease = 5s;
-/// The service's own connection waits this long for the worker's commits.
+/// The service's own connection waits this long for the worker's commits, rather than refuse a booking.
 constexpr std::chrono::milliseconds busy_timeout = 30s;
 
 /// What a run counts, from every thread.
@@ -67,7 +68,7 @@ class outbox_publisher {
 /// may kill itself.
 class run_observer : public event_relay::no_observer {
  public:
-  run_observer(tally& counts, notification_log log, kill_switch& kill)
+  run_observer(tally& counts, std::optional<notification_log> log, kill_switch& kill)
       : counts_{&counts}, log_{std::move(log)}, kill_{&kill} {}
 
   void on_claimed(std::span<const claimed_event>) { kill_->pass(kill_switch::after_claim); }
@@ -89,21 +90,23 @@ class run_observer : public event_relay::no_observer {
       counts_->run.count_ended(claim.record.name, decided.status);
     } else if (decided.status == attempt_status::processed) {
       ++counts_->run.notifications;
-      write_down(claim.record);
+      if (log_) {
+        write_down(*log_, claim.record);
+      }
     }
   }
 
  private:
-  void write_down(const event_relay::event_record& delivered) {
+  static void write_down(notification_log& log, const event_relay::event_record& delivered) {
     using event_relay::notification_channel;
     const auto content = event_relay::json_codec{}.decode<event_relay::notification_payload>(delivered.payload);
     const bool is_email = delivered.name == event_relay::email_notification::name;
-    log_.write(delivered.id, is_email ? notification_channel::email : notification_channel::push, content,
-               delivered.caused_by, delivered.correlation_id, delivered.occurred_at);
+    log.write(delivered.id, is_email ? notification_channel::email : notification_channel::push, content,
+              delivered.caused_by, delivered.correlation_id, delivered.occurred_at);
   }
 
   tally* counts_;
-  notification_log log_;
+  std::optional<notification_log> log_;
   kill_switch* kill_;
 };
 
@@ -127,7 +130,7 @@ run_summary run_on_database(const options& chosen, const run_files& files, const
   return with_sink(files.breadcrumbs, [&](auto sink) {
     tally counts;
     kill_switch kill{chosen.kill_at};
-    event_relay::sqlite::store store{*chosen.database, {.busy_timeout = busy_timeout}};
+    event_relay::sqlite::store store{*chosen.database};
     event_relay::outbox outbox{outbox_events{}, store, event_relay::json_codec{}};
     event_relay::worker worker{outbox, event_handler{kill},
                                event_relay::worker_options()
@@ -138,7 +141,7 @@ run_summary run_on_database(const options& chosen, const run_files& files, const
                                    .with_backoff(event_relay::exponential_backoff{chosen.base_backoff})
                                    .with_faults(injected_faults(chosen))
                                    .with_sink(std::move(sink))
-                                   .with_observer(run_observer{counts, notification_log{files.notifications}, kill})};
+                                   .with_observer(run_observer{counts, log_to(files.notifications), kill})};
 
     event_relay::sqlite::connection database{*chosen.database, busy_timeout};
     bookings_in_sqlite table{database};

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <pthread.h>
-#include <csignal>
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <ctime>
 #include <optional>
@@ -50,9 +52,13 @@ class stop_signals {
   int wait(std::optional<std::chrono::milliseconds> at_most) {
     int signal = 0;
     if (at_most) {
-      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*at_most);
-      const timespec most{seconds.count(), std::chrono::nanoseconds{*at_most - seconds}.count()};
-      sigtimedwait(&signals_, nullptr, &most);
+      const auto end = std::chrono::steady_clock::now() + *at_most;
+      do {
+        const auto left = std::max(end - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration{0});
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+        const timespec most{seconds.count(), std::chrono::nanoseconds{left - seconds}.count()};
+        signal = sigtimedwait(&signals_, nullptr, &most);
+      } while (signal < 0 && errno == EINTR);  // by Ctrl-Z and fg
     } else {
       sigwait(&signals_, &signal);
     }

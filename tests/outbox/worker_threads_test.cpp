@@ -556,3 +556,44 @@ TEST_CASE("worker threads: stopped while it waits to be alone, it claims nothing
   CHECK(one.stop() == worker_report{});
   beside.join();
 }
+
+TEST_CASE("worker threads: stopped while it waits for another's suspect to end, it ends at once") {
+  worker_bench bench;
+  bench.append(sample_event());
+  const solo_gate::solo_pass somebody{solo_gate::of_process()};
+  worker tested{bench.box, bench.handler, bench.options()};
+  std::stop_source stop;
+  auto ended = std::async(std::launch::async, [&] { return tested.run(stop.get_token()); });
+  stop.request_stop();
+  CHECK(ended.get() == worker_report{});
+}
+
+TEST_CASE("worker threads: an attempt that never ends, suspects are put off for a while and the others go on") {
+  worker_bench bench;
+  bench.append(sample_event("suspect"));
+  bench.crash_elsewhere();
+  bench.append(sample_event("hung"), sample_event("first"), sample_event("second"));
+  std::latch has_hung{1};
+  std::latch may_end{1};
+  bench.handler.on("hung", [&](const given_run&) {
+    has_hung.count_down();
+    may_end.wait();
+  });
+  worker busy{bench.box, bench.handler, bench.options().with_batch(1)};
+  worker tested{bench.box, bench.handler, bench.options().with_batch(1).with_lease(30ms)};
+  {
+    std::jthread beside{[&] { busy.run_once(); }};
+    has_hung.wait();
+    tested.run_once();                                          // the first, and it learns of the suspect
+    CHECK(tested.run_once() == worker_report{.processed = 1});  // not alone, so the second
+    CHECK(bench.handler.ids() == "hung first second");
+    CHECK(steps_of(bench.sink) ==
+          "outbox.suspects-put-off warned: another attempt of this process has lasted for 30 ms or more|");
+    CHECK(tested.run_once() == worker_report{});
+    may_end.count_down();
+  }
+  bench.clock.advance(300ms);
+  tested.run_once();
+  CHECK(tested.run_once() == worker_report{.processed = 1});
+  CHECK(bench.handler.ids() == "hung first second suspect");
+}

@@ -48,7 +48,7 @@ static_assert(sqlite::parameter<std::string>);
 static_assert(sqlite::parameter<const char*>);
 static_assert(sqlite::parameter<std::nullptr_t>);
 static_assert(sqlite::parameter<std::optional<std::string_view>>);
-static_assert(!sqlite::parameter<double>);
+static_assert(sqlite::parameter<double>);
 static_assert(!sqlite::parameter<std::vector<int>>);
 static_assert(!std::is_copy_constructible_v<connection>);
 static_assert(!std::is_copy_constructible_v<immediate_transaction>);
@@ -194,6 +194,24 @@ TEST_CASE("statement: no SQL at all, refused") {
   for (const char* const sql : {"", " ", "-- a comment"}) {
     CHECK(store_refusal_of([&] { file.first.execute(sql); }).cause == store_errc::refused);
   }
+}
+
+TEST_CASE("statement: more than one, refused, and none of them run; white space and comments are none") {
+  database_file file;
+  const store_refusal answer =
+      store_refusal_of([&] { file.first.execute("INSERT INTO things VALUES (1); INSERT INTO things VALUES (2)"); });
+  CHECK(contains(answer.text, "is more than one statement"));
+  CHECK(file.count() == 0);
+  file.first.execute("INSERT INTO things VALUES (1);  -- and no more\n ");
+  CHECK(file.count() == 1);
+}
+
+TEST_CASE("statement: a floating-point number, bound and read as it is") {
+  database_file file;
+  double read = 0;
+  file.first.query(
+      "SELECT ?", [&](const sqlite::row& at) { read = at.real(0); }, 0.1);
+  CHECK(read == 0.1);
 }
 
 TEST_CASE("statement: a parameter too many, refused") {

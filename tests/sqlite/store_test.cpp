@@ -55,7 +55,7 @@ static_assert(!event_store<const sqlite_store>);
 static_assert(!event_store<sqlite::connection>);
 
 // Nothing in these tests waits for a lock.
-constexpr store_options no_waiting{.durability = sqlite::synchronous::normal, .busy_timeout = 0ms};
+const store_options no_waiting{.durability = sqlite::synchronous::normal, .busy_timeout = 0ms};
 
 // A host's own connection, with SQLite's defaults.
 class host_connection {
@@ -695,16 +695,64 @@ TEST_CASE("sqlite::store: a handler's write on a full disk, the fault of the dis
   }
 }
 
-TEST_CASE("sqlite::store: a handler's write that ends the transaction, refused by name") {
-  for (const char* const sql : {"COMMIT", "ROLLBACK"}) {
+TEST_CASE("sqlite::store: a handler's write that takes the transaction with it, the failure of that attempt alone") {
+  struct {
+    const char* sql;
+    const char* error;
+  } const cases[] = {
+      {"ROLLBACK", "a handler's write ended the transaction of settle"},
+      {"INSERT OR ROLLBACK INTO only_one VALUES (1)", "UNIQUE constraint failed"},
+      {"INSERT INTO refusing VALUES (1)", "refused by a trigger"},
+  };
+  for (const auto& each : cases) {
+    CAPTURE(each.sql);
     bench on;
-    on.add("a");
-    auto ending = bench::end(on.claim_one());
-    ending.write = [sql](sqlite::connection& writes) { writes.execute(sql); };
-    CHECK(refusal_cause([&] { on.settle(ending); }) == store_errc::no_transaction);
-    on.add("b");
-    CHECK(texts_of(on.claim()) == texts{"b #1"});
+    on.sql().run("CREATE TABLE only_one (a UNIQUE); INSERT INTO only_one VALUES (1); CREATE TABLE refusing (a)");
+    on.sql().run(
+        "CREATE TRIGGER refuse BEFORE INSERT ON refusing "
+        "BEGIN SELECT RAISE(ROLLBACK, 'refused by a trigger'); END");
+    on.add("a", "b", "c");
+    const auto claims = on.claim();
+    auto ending = bench::end(claims[1]);
+    ending.write = [&](sqlite::connection& writes) { writes.execute(each.sql); };
+    const auto results =
+        on.settle_all(bench::end_writing(claims[0], "first"), ending, bench::end_writing(claims[2], "last"));
+    CHECK(results[0].status == settle_status::applied);
+    CHECK(results[1].status == settle_status::write_failed);
+    CHECK(contains(results[1].error, each.error));
+    CHECK(results[2].status == settle_status::applied);
+    CHECK(on.written() == texts{"first", "last"});
+    CHECK(on.seen("b") == "leased 1 until 30000");
   }
+}
+
+TEST_CASE("sqlite::store: a handler's write that hides a full disk in an exception of its own, the disk's fault") {
+  bench on;
+  on.add("a");
+  auto hiding = bench::end(on.claim_one());
+  hiding.write = [](sqlite::connection& writes) {
+    writes.query("PRAGMA max_page_count = 1", [](const sqlite::row&) {});
+    try {
+      writes.execute("INSERT INTO numbers VALUES (1, printf('%.*c', 200000, 'x'))");
+    } catch (const store_error&) {
+      throw std::runtime_error("could not save");
+    }
+  };
+  on.sql().run("CREATE TABLE numbers (number, text)");
+  CHECK(refusal_cause([&] { on.settle(hiding); }) == store_errc::storage_full);
+}
+
+TEST_CASE("sqlite::store: on_open, called with its connections, so that handlers' writes keep foreign keys") {
+  bench on;
+  on.sql().run("CREATE TABLE rooms (id INTEGER PRIMARY KEY); CREATE TABLE stays (room REFERENCES rooms)");
+  on.close_store();
+  store_options with_keys = no_waiting;
+  with_keys.on_open = [](sqlite::connection& opened) { opened.execute("PRAGMA foreign_keys = ON"); };
+  on.open_store(with_keys);
+  on.add("a");
+  auto nowhere = bench::end(on.claim_one());
+  nowhere.write = [](sqlite::connection& writes) { writes.execute("INSERT INTO stays VALUES (1)"); };
+  CHECK(on.settle_all(nowhere)[0].error.find("FOREIGN KEY constraint failed") != std::string::npos);
 }
 
 TEST_CASE("sqlite::store: a handler's write that SQLite refuses, the failure of that attempt alone") {

@@ -18,11 +18,11 @@
 
 namespace event_relay {
 
-/// Bounds of what is encoded and decoded.
+/// Bounds of what is encoded and decoded: far above what events need, far below what harms a process.
 struct json_limits {
   /// Of a payload's text, in bytes.
   std::size_t max_size = std::size_t{1} << 20U;
-  /// Of objects and arrays within each other; the payload itself is the first.
+  /// Of objects and arrays within each other; the payload itself is the first. A parser's stack bears it.
   std::size_t max_depth = 32;
 };
 

@@ -37,7 +37,7 @@ struct event_record {
 };
 
 enum class append_status {
-  appended,
+  appended,   ///< stored, once the transaction commits
   duplicate,  ///< a row of this event id is there, perhaps a dead letter's; nothing was changed
 };
 

@@ -12,6 +12,7 @@
 
 #include "event_relay/core/decision.hpp"
 #include "event_relay/core/envelope.hpp"
+#include "event_relay/core/handler.hpp"
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/event_record.hpp"
 
@@ -52,7 +53,7 @@ struct settlement {
 };
 
 enum class settle_status {
-  applied,
+  applied,       ///< stored, with all that belongs to it
   stale,         ///< the lease is another's by now; nothing was changed
   write_failed,  ///< the handler's write threw; all of this settlement was undone, and the event is still leased
 };
@@ -62,6 +63,15 @@ struct settle_result {
   /// For write_failed: what the write threw.
   std::string error = {};
 };
+
+namespace detail {
+
+// In a catch block: what a handler's write threw.
+inline std::string error_of_write() {
+  return failure_from_exception("the write threw something that is not a std::exception").reason;
+}
+
+}  // namespace detail
 
 /// What came of a `turn`.
 struct turn_result {

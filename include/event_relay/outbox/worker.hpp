@@ -59,11 +59,12 @@ class worker {
 
   /// Works on `threads` threads until `stop` is requested. Then it claims nothing more, gives back at once
   /// what it has not begun, lets attempts finish and stores their end; those that still run after the stop
-  /// deadline are asked to stop, and waited for. What the store throws makes it pause and try again; what an
-  /// injected part throws ends it, and is thrown again here.
+  /// deadline are asked to stop, and waited for. What the store throws makes it pause and try again, for as
+  /// long as it takes; what an injected part throws ends it, and is thrown again here.
   worker_report run(const std::stop_token& stop) { return run_threads(stop, until::stopped); }
 
-  /// The same, and until nothing is ready, scheduled, leased or suspect, for this worker or any other.
+  /// The same, and until nothing is ready, scheduled, leased or suspect, for this worker or any other. A store
+  /// error that waiting cannot mend (see `is_retryable`) ends it as well, and is thrown.
   worker_report run_until_done(const std::stop_token& stop = {}) { return run_threads(stop, until::done); }
 
   /// One step, on the calling thread: one claim, its attempts, and their settlement. A suspect is a step of
@@ -173,10 +174,13 @@ class worker {
         }
         wait = idle_time(mine);
       } catch (const store_error& error) {
-        if (++failures == 1) {
+        if (end == until::done && !is_retryable(error.code())) {
+          throw;
+        }
+        wait = pause_.delay(++failures, parts_.options.random());
+        if (failures == 1 || wait == longest_pause) {
           say(outbox_steps::store_paused, breadcrumb_status::retrying, error.what());
         }
-        wait = pause_.delay(failures, parts_.options.random());
       }
       parts_.store().signal().wait(seen, wait, !mine.is_empty() ? giving_up : stop);
     }
@@ -225,7 +229,8 @@ class worker {
 
   worker_parts<Outbox, Handler, Options> parts_;
   // Between two tries of a store that fails: long enough to be no burden, short enough to be back soon.
-  capped<exponential_backoff> pause_{exponential_backoff{std::chrono::milliseconds{50}}, std::chrono::seconds{5}};
+  static constexpr std::chrono::milliseconds longest_pause{std::chrono::seconds{5}};
+  capped<exponential_backoff> pause_{exponential_backoff{std::chrono::milliseconds{50}}, longest_pause};
   hand own_hand_{parts_};  // of `run_once`
   std::atomic<std::uint64_t> given_back_{0};
   std::atomic<std::uint64_t> lost_breadcrumbs_{0};

@@ -3,12 +3,16 @@
 // the store throws, it holds what it had, and goes on from there at the next step.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <stop_token>
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "event_relay/core/breadcrumb.hpp"
 #include "event_relay/core/decision.hpp"
@@ -31,6 +35,8 @@ struct worker_parts {
   Handler handler;
   Options options;
   lease_keeper keeper = {};
+  /// Suspects are left to other processes until then.
+  std::atomic<instant> no_suspect_before = instant{};
 
   auto& store() { return outbox.store(); }
   auto crumbs() { return worker_breadcrumbs{options.sink(), options.sources()}; }
@@ -57,12 +63,15 @@ class worker_hand {
   /// batch until nothing is ready, `stop` is requested, or a suspect is to be attempted, which is a step of
   /// its own. Returns whether the next step may find work at once.
   bool step(const std::stop_token& stop, step_end end) {
-    const bool is_solo = is_suspects_turn_ || is_holding_a_suspect();
-    if (is_solo) {
-      const solo_gate::solo_pass alone{solo_gate::of_process()};
-      return step(stop, end, claim_kind::suspect);
+    // Where a stop was requested, no attempt begins, so it does not matter that nothing was waited for.
+    if (is_suspects_turn_ || is_holding_a_suspect()) {
+      const solo_gate::solo_pass alone{solo_gate::of_process(), stop, parts_.options.limits().lease};
+      if (alone || stop.stop_requested() || !attempts_.empty()) {
+        return step(stop, end, claim_kind::suspect);
+      }
+      put_suspects_off();
     }
-    const solo_gate::shared_pass together{solo_gate::of_process()};
+    const solo_gate::shared_pass together{solo_gate::of_process(), stop};
     return step(stop, end, claim_kind::ordinary);
   }
 
@@ -95,6 +104,20 @@ class worker_hand {
       turn(kind, goes_on ? batch : 0);
     }
     return found_work || is_suspects_turn_;
+  }
+
+  // Another attempt of this process lasts, perhaps for ever, and no suspect can be alone. It may hold the others
+  // up for a lease's length again, but for most of the time it must not.
+  void put_suspects_off() {
+    const std::chrono::milliseconds lease = parts_.options.limits().lease;
+    is_suspects_turn_ = false;
+    parts_.no_suspect_before = saturating_add(parts_.store().now(), lease * 10);
+    report_.lost_breadcrumbs +=
+        parts_.crumbs().say(outbox_steps::suspects_put_off, breadcrumb_status::warned,
+                            fmt::format("another attempt of this process has lasted for {} ms or more", lease.count()));
+    give_back_waiting();
+    parts_.keeper.drop(kept_, next_.size());
+    next_.clear();
   }
 
   bool is_holding_a_suspect() const {
@@ -163,7 +186,8 @@ class worker_hand {
         next_ = std::move(result.claimed);
         parts_.keeper.hold_all(kept_, next_, held_until);
       }
-      is_suspects_turn_ = kind == claim_kind::ordinary && result.suspects_waiting;
+      is_suspects_turn_ = kind == claim_kind::ordinary && result.suspects_waiting &&
+                          parts_.store().now() >= parts_.no_suspect_before.load();
       next_due_ = result.next_due;
     }
     if (!settlements.empty()) {

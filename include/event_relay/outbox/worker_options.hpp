@@ -28,18 +28,24 @@ namespace event_relay {
 
 /// How much, how long, how often.
 struct worker_limits {
+  /// Attempts before an event is a dead letter; as the in-process relay's.
   attempt_number max_attempts = 3;
+  /// Attempts at a time. One, until the host knows that its handler may be called by several threads.
   std::size_t threads = 1;
   /// Events of one claim. They are settled together, and a crash makes suspects of all that were unsettled.
+  /// A hundred share the cost of a commit so far that more bring little.
   std::size_t batch = 100;
-  /// How long a claim holds without a heartbeat, and so how long a crashed worker's events wait at most.
+  /// How long a claim holds without a heartbeat, and so how long it takes until a crashed worker's events are
+  /// found. Long enough for a machine that stalls, short enough to wait for.
   std::chrono::milliseconds lease{std::chrono::seconds{30}};
-  /// An attempt's, where `max_run_time_of` has no other for the event.
+  /// An attempt's, where `max_run_time_of` has no other for the event. What takes longer hangs, most likely.
   std::chrono::milliseconds max_run_time{std::chrono::minutes{5}};
+  /// By event name.
   std::map<std::string, std::chrono::milliseconds, std::less<>> max_run_time_of = {};
-  /// How often an idle worker looks without being woken.
+  /// How often an idle worker looks without being woken: how late it hears of another process's commit.
   std::chrono::milliseconds poll_interval{std::chrono::seconds{1}};
-  /// How long attempts may go on after a stop was requested, until they are asked to stop as well.
+  /// How long attempts may go on after a stop was requested, until they are asked to stop as well. Below the
+  /// time that service managers grant between SIGTERM and SIGKILL.
   std::chrono::milliseconds stop_deadline{std::chrono::seconds{10}};
 
   std::chrono::milliseconds max_run_time_for(std::string_view event_name) const {

@@ -29,7 +29,8 @@ enum class synchronous {
   normal,  ///< it survives the end of the process; the last ones may be lost with the power, none half
 };
 
-/// Used by one thread at a time. **Errors**: `store_error`.
+/// Used by one thread at a time. For what it does not offer (blobs, functions), use its `handle()`.
+/// **Errors**: `store_error`.
 class connection {
  public:
   /// Opens the file, and makes it if it is not there. Statements that find the database locked wait up to
@@ -49,7 +50,8 @@ class connection {
 
   sqlite3* handle() const { return handle_.get(); }
 
-  /// Runs one statement; `parameters` take the places of its "?" in order. It is prepared once and kept.
+  /// Runs one statement; `parameters` take the places of its "?" in order. It is prepared once and kept under
+  /// its text for as long as the connection, so give values as parameters, not in the text.
   template <parameter... Parameters>
   void execute(std::string_view sql, const Parameters&... parameters) {
     prepared(sql).execute(parameters...);

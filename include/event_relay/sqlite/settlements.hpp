@@ -4,13 +4,19 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
 
-#include "event_relay/core/handler.hpp"
+#include <fmt/format.h>
+#include <sqlite3.h>
+
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/error.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 #include "event_relay/sqlite/transaction.hpp"
 
@@ -65,38 +71,47 @@ inline settle_status apply(connection& database, const settlement<connection>& e
   return settle_status::applied;
 }
 
+// A write has ended the transaction of settle, by its own hand or because SQLite does so for what it did
+// (ON CONFLICT ROLLBACK, RAISE(ROLLBACK)): nothing of the transaction is left.
+struct transaction_ended {
+  std::string error;
+};
+
+// Throws if what went wrong last is the disk's fault, which is nothing that an attempt can fail for.
+inline void require_disk(connection& database, std::string_view said) {
+  const int code = sqlite3_extended_errcode(database.handle());
+  if (const store_errc cause = cause_of(code); cause == store_errc::storage_full || cause == store_errc::input_output) {
+    throw store_error{cause, fmt::format("sqlite, in a handler's write: {} (result code {})", said, code)};
+  }
+}
+
 // Only a handler's write can fail alone; then it is undone, and the rest of the transaction is not.
 inline settle_result settle(connection& database, const settlement<connection>& each, instant now,
                             std::uint32_t failures_kept) {
   if (!each.write) {
     return {apply(database, each, now, failures_kept), {}};
   }
-  try {
-    savepoint this_one{database.handle()};
-    const settle_status status = apply(database, each, now, failures_kept);
-    if (status == settle_status::applied) {
+  savepoint this_one{database.handle()};
+  const settle_status status = apply(database, each, now, failures_kept);
+  if (status == settle_status::applied) {
+    try {
       each.write(database);
+    } catch (...) {
+      std::string error = event_relay::detail::error_of_write();
+      require_disk(database, error);
       if (!database.is_in_transaction()) {
-        throw store_error{store_errc::no_transaction, "sqlite: a handler's write ended the transaction of settle"};
+        throw transaction_ended{std::move(error)};
       }
+      return {settle_status::write_failed, std::move(error)};
     }
-    this_one.release();
-    return {status, {}};
-  } catch (const store_error& error) {
-    if (!database.is_in_transaction() || error.code() == make_error_code(store_errc::storage_full) ||
-        error.code() == make_error_code(store_errc::input_output)) {
-      throw;
-    }
-    return {settle_status::write_failed, error.what()};
-  } catch (...) {
-    // What SQLite itself rolls back for (a full disk, say) has failed for the whole transaction.
-    if (!database.is_in_transaction()) {
-      throw;
-    }
-    return {
-        settle_status::write_failed,
-        event_relay::detail::failure_from_exception("the write threw something that is not a std::exception").reason};
   }
+  try {
+    this_one.release();
+  } catch (const store_error&) {
+    // Also where the write began another transaction.
+    throw transaction_ended{"a handler's write ended the transaction of settle"};
+  }
+  return {status, {}};
 }
 
 }  // namespace event_relay::sqlite::detail

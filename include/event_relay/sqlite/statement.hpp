@@ -27,6 +27,7 @@ class row {
 
   bool is_null(int column) const { return sqlite3_column_type(at_, column) == SQLITE_NULL; }
   std::int64_t integer(int column) const { return sqlite3_column_int64(at_, column); }
+  double real(int column) const { return sqlite3_column_double(at_, column); }
   /// Empty for NULL.
   std::string_view text(int column) const {
     const auto* const start = sqlite3_column_text(at_, column);
@@ -44,10 +45,11 @@ class row {
   sqlite3_stmt* at_;
 };
 
-/// What a parameter may be: an integer, a text, an optional of either, or nullptr for NULL.
+/// What a parameter may be: a number, a text, an optional of either, or nullptr for NULL.
 template <class Type>
-concept parameter = std::integral<Type> || std::convertible_to<const Type&, std::string_view> ||
-    std::same_as<Type, std::nullptr_t> || requires(const Type& optional) {
+concept parameter = std::integral<Type> || std::floating_point<Type> ||
+    std::convertible_to<const Type&, std::string_view> || std::same_as<Type, std::nullptr_t> ||
+    requires(const Type& optional) {
   *optional;
   optional.has_value();
 };
@@ -56,15 +58,13 @@ concept parameter = std::integral<Type> || std::convertible_to<const Type&, std:
 class statement {
  public:
   statement(sqlite3* database, std::string_view sql) : database_{database} {
-    sqlite3_stmt* prepared = nullptr;
-    const int code = sqlite3_prepare_v3(database, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                                        &prepared, nullptr);
-    if (code != SQLITE_OK) {
-      throw_error(database, code, fmt::format("preparing \"{}\"", sql));
-    }
-    prepared_.reset(prepared);
-    if (prepared == nullptr) {
+    std::string_view rest = sql;
+    prepared_ = prepare(rest);
+    if (!prepared_) {
       throw store_error{store_errc::refused, fmt::format("sqlite: \"{}\" is no statement", sql)};
+    }
+    if (!rest.empty() && prepare(rest)) {  // white space and comments make none
+      throw store_error{store_errc::refused, fmt::format("sqlite: \"{}\" is more than one statement", sql)};
     }
   }
 
@@ -102,12 +102,29 @@ class statement {
     void operator()(sqlite3_stmt* prepared) const { sqlite3_finalize(prepared); }
   };
 
+  using owned = std::unique_ptr<sqlite3_stmt, finalize>;
+
+  // The first statement of `sql`, which is left with what comes after it.
+  owned prepare(std::string_view& sql) const {
+    sqlite3_stmt* prepared = nullptr;
+    const char* rest = nullptr;
+    const int code = sqlite3_prepare_v3(database_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                                        &prepared, &rest);
+    if (code != SQLITE_OK) {
+      throw_error(database_, code, fmt::format("preparing \"{}\"", sql));
+    }
+    sql.remove_prefix(static_cast<std::size_t>(rest - sql.data()));
+    return owned{prepared};
+  }
+
   template <parameter Parameter>
   void bind(int position, const Parameter& value) {
     if constexpr (std::same_as<Parameter, std::nullptr_t>) {
       check(sqlite3_bind_null(prepared_.get(), position), position);
     } else if constexpr (std::same_as<Parameter, bool>) {
       check(sqlite3_bind_int(prepared_.get(), position, value ? 1 : 0), position);
+    } else if constexpr (std::floating_point<Parameter>) {
+      check(sqlite3_bind_double(prepared_.get(), position, value), position);
     } else if constexpr (std::integral<Parameter>) {
       if (!std::in_range<std::int64_t>(value)) {
         throw std::invalid_argument(
@@ -135,7 +152,7 @@ class statement {
   }
 
   sqlite3* database_;
-  std::unique_ptr<sqlite3_stmt, finalize> prepared_;
+  owned prepared_;
 };
 
 }  // namespace event_relay::sqlite

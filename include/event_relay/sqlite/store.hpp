@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -38,12 +40,17 @@
 namespace event_relay::sqlite {
 
 struct store_options {
-  /// Of the library's own commits; how sure a host's commit is, the host's connection says.
+  /// Of the library's own commits; how sure a host's commit is, the host's connection says. Full, for an
+  /// effect that is stored as done must not be undone by a loss of power.
   synchronous durability = synchronous::full;
-  /// How long the library's statements wait for another connection's lock, until they fail as `busy`.
+  /// How long a transaction of the library waits for its turn in this process, and then for another's lock,
+  /// until it fails as `busy`. Well below a lease, so that a heartbeat comes in time.
   std::chrono::milliseconds busy_timeout{std::chrono::seconds{5}};
-  /// Failures that are kept of each event, the last ones.
+  /// Failures that are kept of each event, the last ones: enough to see what goes wrong, and bounded.
   std::uint32_t failures_kept = 10;
+  /// Called with each of the library's own connections when it is open. What handlers' writes need beyond
+  /// SQLite's defaults goes here: `PRAGMA foreign_keys = ON`, functions, collations, attached databases.
+  std::function<void(connection&)> on_open = nullptr;
 };
 
 /// An `event_store` in the database file `path`, which is put into WAL mode, as SQLite keeps it from then on.
@@ -61,17 +68,21 @@ class store {
   /// Opens or makes the file and brings its tables to this version. Throws store_error; in_memory for a
   /// path that names no file.
   explicit store(const std::string& path, store_options options = {}, Clock clock = Clock{})
-      : options_{options},
+      : options_{std::move(options)},
         clock_{std::move(clock)},
-        database_{require_file(path), options.busy_timeout},
-        reader_{path, options.busy_timeout} {
+        database_{require_file(path), options_.busy_timeout},
+        reader_{path, options_.busy_timeout} {
     enter_wal_mode(path);
     if (sqlite3_db_readonly(database_.handle(), "main") == 1) {
       throw store_error{store_errc::read_only, fmt::format("sqlite: {} can only be read", path)};
     }
-    database_.execute(options.durability == synchronous::full ? "PRAGMA synchronous = FULL"
-                                                              : "PRAGMA synchronous = NORMAL");
+    database_.execute(options_.durability == synchronous::full ? "PRAGMA synchronous = FULL"
+                                                               : "PRAGMA synchronous = NORMAL");
     migrate(database_);
+    if (options_.on_open) {
+      options_.on_open(database_);
+      options_.on_open(reader_);
+    }
     file_ = sqlite3_db_filename(database_.handle(), "main");
     hosts_ = std::make_shared<host_connections>(file_, signal_);
   }
@@ -114,29 +125,16 @@ class store {
   }
 
   turn_result turn(std::span<const settlement<transaction>> settlements, const claim_request& request) {
-    turn_result result;
-    if (settlements.empty() && !has_claimable(result, request)) {
-      return result;
+    turn_result ahead;
+    if (settlements.empty() && !has_claimable(ahead, request)) {
+      return ahead;
     }
     const std::lock_guard lock{mutex_};
-    immediate_transaction all{database_};
-    const instant now = clock_.now();
-    bool has_follow_ups = false;
-    for (const auto& each : settlements) {
-      result.settled.push_back(detail::settle(database_, each, now, options_.failures_kept));
-      has_follow_ups = has_follow_ups || !each.follow_ups.empty();
+    for (failed_writes failed;;) {
+      if (auto result = turn_without(failed, settlements, request)) {
+        return *std::move(result);
+      }
     }
-    if (request.limit > 0) {
-      detail::expire(database_, now, options_.failures_kept);
-      result.next_due.reset();
-      detail::claim(database_, result, request, now, options_.failures_kept);
-      detail::look_ahead(database_, result, request);
-    }
-    all.commit();
-    if (has_follow_ups) {
-      signal_->wake();
-    }
-    return result;
   }
 
   std::vector<bool> renew(std::span<const lease> leases, std::chrono::milliseconds length) {
@@ -238,6 +236,41 @@ class store {
                           fmt::format("sqlite: {} cannot be put into WAL mode, it stays in {}", path, mode.text(0))};
       }
     });
+  }
+
+  // By place, with what was thrown: writes that took all of the transaction with them.
+  using failed_writes = std::map<std::size_t, std::string>;
+
+  // A turn in which these writes count as failed; nothing, and one more of them, if another did the same.
+  std::optional<turn_result> turn_without(failed_writes& failed, std::span<const settlement<transaction>> settlements,
+                                          const claim_request& request) {
+    immediate_transaction all{database_};
+    const instant now = clock_.now();
+    turn_result result;
+    bool has_follow_ups = false;
+    for (std::size_t at = 0; at < settlements.size(); ++at) {
+      if (const auto known = failed.find(at); known != failed.end()) {
+        result.settled.push_back({settle_status::write_failed, known->second});
+        continue;
+      }
+      try {
+        result.settled.push_back(detail::settle(database_, settlements[at], now, options_.failures_kept));
+      } catch (detail::transaction_ended& ended) {
+        failed.emplace(at, std::move(ended.error));
+        return std::nullopt;
+      }
+      has_follow_ups = has_follow_ups || !settlements[at].follow_ups.empty();
+    }
+    if (request.limit > 0) {
+      detail::expire(database_, now, options_.failures_kept);
+      detail::claim(database_, result, request, now, options_.failures_kept);
+      detail::look_ahead(database_, result, request);
+    }
+    all.commit();
+    if (has_follow_ups) {
+      signal_->wake();
+    }
+    return result;
   }
 
   // A look that needs no write lock, so that idle workers hold up nobody.

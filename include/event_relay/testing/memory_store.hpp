@@ -258,9 +258,7 @@ class memory_store {
         each.write(writes);
         written_.insert(written_.end(), writes.texts.begin(), writes.texts.end());
       } catch (...) {
-        return {settle_status::write_failed,
-                event_relay::detail::failure_from_exception("the write threw something that is not a std::exception")
-                    .reason};
+        return {settle_status::write_failed, event_relay::detail::error_of_write()};
       }
     }
     apply(*row, each);
