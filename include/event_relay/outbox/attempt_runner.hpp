@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <stdexcept>
 #include <stop_token>
 #include <string>

@@ -5,7 +5,6 @@
 
 #include <concepts>
 #include <functional>
-#include <type_traits>
 #include <utility>
 
 #include "event_relay/core/outcome.hpp"

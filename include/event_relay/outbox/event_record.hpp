@@ -3,7 +3,6 @@
 // stands on its way. Stores pass these on and look into none of the texts.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -2,7 +2,6 @@
 // SQLite's result codes in the words of the outbox, with SQLite's own text.
 #pragma once
 
-#include <string>
 #include <string_view>
 
 #include <fmt/format.h>

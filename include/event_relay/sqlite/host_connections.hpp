@@ -3,14 +3,12 @@
 // a virtual table of its own, so that none of the host's hooks is touched. It leaves with the connection.
 #pragma once
 
-#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <unordered_map>
 #include <utility>

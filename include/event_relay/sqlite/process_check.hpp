@@ -17,7 +17,8 @@
 namespace event_relay::sqlite {
 
 /// Whether the library of this version (as in sqlite3_libversion_number) has the WAL-reset fault
-/// (https://sqlite.org/wal.html): mended in 3.51.3.
+/// (https://sqlite.org/wal.html): mended in 3.51.3. It needs two connections that write and checkpoint at the
+/// same moment; those of one process do not, as long as they take turns (`write_turn`).
 constexpr bool has_wal_reset_fault(int library_version) { return library_version < 3'051'003; }
 
 /// Whether `locks`, in the form of Linux's /proc/locks, says that a process other than `self` holds SQLite's
