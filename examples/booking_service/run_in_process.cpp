@@ -40,7 +40,7 @@ class counting_publisher {
 /// In process, a notification counts as delivered when it is handed over. Refers to the summary.
 class counting_notifier {
  public:
-  counting_notifier(run_summary& run, std::optional<notification_log> log) : run_{&run}, log_{std::move(log)} {}
+  counting_notifier(run_summary& run, std::optional<notification_log> log) : run_{&run}, log_{log} {}
 
   void notify(const event_relay::notification& queued) {
     if (log_) {

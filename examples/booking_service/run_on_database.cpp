@@ -69,7 +69,7 @@ class outbox_publisher {
 class run_observer : public event_relay::no_observer {
  public:
   run_observer(tally& counts, std::optional<notification_log> log, kill_switch& kill)
-      : counts_{&counts}, log_{std::move(log)}, kill_{&kill} {}
+      : counts_{&counts}, log_{log}, kill_{&kill} {}
 
   void on_claimed(std::span<const claimed_event>) { kill_->pass(kill_switch::after_claim); }
 

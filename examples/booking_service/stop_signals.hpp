@@ -39,7 +39,7 @@ class stop_signals {
   }
   ~stop_signals() {
     is_over_ = true;
-    pthread_kill(waiting_.native_handle(), SIGTERM);
+    pthread_kill(waiting_.native_handle(), SIGINT);
     waiting_.join();
     pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
   }

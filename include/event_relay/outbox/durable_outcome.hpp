@@ -34,8 +34,10 @@ class durable_outcome {
  public:
   using write_function = std::function<void(Transaction&)>;
 
+  // It hides no copy or move: this type does not become an outcome.
   template <std::convertible_to<outcome> Result>
-  durable_outcome(Result&& result) : result_{std::forward<Result>(result)} {}
+  durable_outcome(Result&& result)  // NOLINT(bugprone-forwarding-reference-overload)
+      : result_{std::forward<Result>(result)} {}
 
   template <std::invocable<Transaction&> Write>
   requires std::copy_constructible<Write> durable_outcome(settled_with<Write> result)

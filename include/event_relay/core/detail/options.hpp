@@ -18,7 +18,7 @@ template <std::size_t Which, class... Parts, class Part, class Make>
 auto replace_part(std::tuple<Parts...>&& parts, Part&& part, Make&& make) {
   const auto pick = [&]<std::size_t At>() -> auto&& {
     if constexpr (At == Which) {
-      return std::move(part);
+      return std::forward<Part>(part);
     } else {
       return std::get<At>(std::move(parts));
     }
