@@ -93,7 +93,8 @@ while [ "$kills" -lt "$count" ]; do
     killed_once || break
     kills=$((kills + 1))
   done
-  timeout 300 "$program" --db "$db" "${arguments[@]}" "$work/bookings.csv" >/dev/null || fail "the last run of round $round ended with $?"
+  timeout 300 "$program" --db "$db" "${arguments[@]}" "$work/bookings.csv" >/dev/null 2>"$work/said" ||
+    fail "the last run of round $round ended with $?: $(cat "$work/said")"
 
   diff <(bookings_and_payments) "$work/expected_bookings" >/dev/null || fail "other bookings or payments ($kind, round $round)"
   is "events that are stuck" "$(sql 'SELECT count(*) FROM event_relay_events WHERE state <> 3')" 0
