@@ -301,6 +301,21 @@ TEST_CASE("worker: a handler's own delay, due so long after the settle; a negati
   }
 }
 
+TEST_CASE("worker: a failure's text of any length, kept in part and whole characters") {
+  worker_bench bench;
+  bench.append(sample_event());
+  std::string endless;
+  while (endless.size() < 100'000) {
+    endless += "\xe2\x82\xac";
+  }
+  bench.handler.on("evt-1", [&](const given_run&) { throw std::runtime_error{endless}; });
+  worker tested{bench.box, bench.handler, bench.options()};
+  tested.run_once();
+  const auto stored = bench.store.find("evt-1");
+  REQUIRE(stored->failures.size() == 1);
+  CHECK(stored->failures[0].text == endless.substr(0, 1995) + "\xe2\x80\xa6");
+}
+
 TEST_CASE("worker: what a handler throws, a failed attempt with its text") {
   worker_bench bench;
   bench.append(sample_event());

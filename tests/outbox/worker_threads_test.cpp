@@ -363,6 +363,17 @@ TEST_CASE("worker threads: a store that fails, the worker says that it pauses an
   }
 }
 
+TEST_CASE("worker threads: a store that waiting cannot mend, thrown by run_until_done; run waits nevertheless") {
+  failing_bench bench;
+  bench.append_bookings(1);
+  bench.store.fail(failing_store::claim, 2, store_errc::corrupt);
+  worker tested{bench.box, bench.handler, bench.options()};
+  CHECK_THROWS_AS(tested.run_until_done(), store_error);
+  std::stop_source stop;
+  bench.handler.on("evt-1", [&](const given_run&) { stop.request_stop(); });
+  CHECK(tested.run(stop.get_token()) == worker_report{.processed = 1});
+}
+
 // ---- What an injected part throws ----
 
 TEST_CASE("worker threads: what an observer throws, ends all threads and is thrown by run") {

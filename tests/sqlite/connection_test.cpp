@@ -56,6 +56,7 @@ static_assert(!std::is_copy_constructible_v<savepoint>);
 
 using sqlite::cause_of;
 static_assert(cause_of(SQLITE_BUSY) == store_errc::busy);
+static_assert(cause_of(SQLITE_PROTOCOL) == store_errc::busy);
 static_assert(cause_of(SQLITE_BUSY_RECOVERY) == store_errc::busy);
 static_assert(cause_of(SQLITE_BUSY_TIMEOUT) == store_errc::busy);
 static_assert(cause_of(SQLITE_LOCKED_SHAREDCACHE) == store_errc::busy);

@@ -701,6 +701,8 @@ TEST_CASE("sqlite::store: a handler's write that takes the transaction with it, 
     const char* error;
   } const cases[] = {
       {"ROLLBACK", "a handler's write ended the transaction of settle"},
+      {"ROLLBACK; BEGIN", "a handler's write ended the transaction of settle"},
+      {"ROLLBACK; BEGIN; INSERT INTO only_one VALUES (1)", "UNIQUE constraint failed"},
       {"INSERT OR ROLLBACK INTO only_one VALUES (1)", "UNIQUE constraint failed"},
       {"INSERT INTO refusing VALUES (1)", "refused by a trigger"},
   };
@@ -714,7 +716,14 @@ TEST_CASE("sqlite::store: a handler's write that takes the transaction with it, 
     on.add("a", "b", "c");
     const auto claims = on.claim();
     auto ending = bench::end(claims[1]);
-    ending.write = [&](sqlite::connection& writes) { writes.execute(each.sql); };
+    ending.write = [&](sqlite::connection& writes) {
+      char* error = nullptr;
+      if (sqlite3_exec(writes.handle(), each.sql, nullptr, nullptr, &error) != SQLITE_OK) {
+        const std::string said = error;
+        sqlite3_free(error);
+        throw std::runtime_error(said);
+      }
+    };
     const auto results =
         on.settle_all(bench::end_writing(claims[0], "first"), ending, bench::end_writing(claims[2], "last"));
     CHECK(results[0].status == settle_status::applied);

@@ -286,9 +286,10 @@ class failing_store : public event_relay::testing::memory_store {
   using memory_store::memory_store;
 
   /// The next `times` calls of `which` throw.
-  void fail(operation which, int times = 1) {
+  void fail(operation which, int times = 1, event_relay::store_errc cause = event_relay::store_errc::busy) {
     const std::lock_guard lock{mutex_};
     failures_left_[which] = times;
+    cause_ = cause;
   }
   int calls(operation which) const {
     const std::lock_guard lock{mutex_};
@@ -338,10 +339,11 @@ class failing_store : public event_relay::testing::memory_store {
     if (failures_left_[which] > 0) {
       --failures_left_[which];
       signal().wake();
-      throw event_relay::store_error{event_relay::store_errc::busy, "told to fail"};
+      throw event_relay::store_error{cause_, "told to fail"};
     }
   }
 
+  event_relay::store_errc cause_ = event_relay::store_errc::busy;
   mutable std::mutex mutex_;
   std::condition_variable called_;
   int failures_left_[time + 1] = {};

@@ -80,13 +80,8 @@ class attempt_runner {
   /// Breadcrumbs that the sink refused are added to `lost`.
   finished run(const claimed_event& claim, instant now, const std::stop_token& stop, std::uint64_t& lost) {
     finished done{.claim = &claim, .event = {}, .decided = {}, .started = now, .queued = {}, .to_settle = {}};
-    bool is_known = false;
-    catalog_type::for_each([&]<class Event> {
-      if (!is_known && claim.record.name == Event::name) {
-        is_known = true;
-        run_as<Event>(done, now, stop, lost);
-      }
-    });
+    const bool is_known =
+        with_event_named(claim.record.name, [&]<class Event> { run_as<Event>(done, now, stop, lost); });
     if (!is_known) {
       const std::string_view no_queue;
       done.decided =
@@ -242,12 +237,21 @@ class attempt_runner {
 
   static std::string_view queue_of(const finished& done) {
     std::string_view queue;
+    with_event_named(done.claim->record.name, [&]<class Event> { queue = Event::names::dead_letter_queue; });
+    return queue;
+  }
+
+  // Calls `visit<Event>()` for the event of this name; false if the catalog has none.
+  template <class Visit>
+  static bool with_event_named(std::string_view name, Visit visit) {
+    bool is_known = false;
     catalog_type::for_each([&]<class Event> {
-      if (done.claim->record.name == Event::name) {
-        queue = Event::names::dead_letter_queue;
+      if (!is_known && name == Event::name) {
+        is_known = true;
+        visit.template operator()<Event>();
       }
     });
-    return queue;
+    return is_known;
   }
 
   Outbox& outbox_;

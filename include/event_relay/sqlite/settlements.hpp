@@ -99,7 +99,7 @@ inline settle_result settle(connection& database, const settlement<connection>& 
     } catch (...) {
       std::string error = event_relay::detail::error_of_write();
       require_disk(database, error);
-      if (!database.is_in_transaction()) {
+      if (!this_one.undo()) {
         throw transaction_ended{std::move(error)};
       }
       return {settle_status::write_failed, std::move(error)};

@@ -61,11 +61,18 @@ class savepoint {
   explicit savepoint(sqlite3* database) : database_{database} { detail::run(database, "SAVEPOINT event_relay"); }
   ~savepoint() {
     if (is_open_ && sqlite3_get_autocommit(database_) == 0) {
-      sqlite3_exec(database_, "ROLLBACK TO event_relay; RELEASE event_relay", nullptr, nullptr, nullptr);
+      undo();
     }
   }
   savepoint(const savepoint&) = delete;
   savepoint& operator=(const savepoint&) = delete;
+
+  /// False if it is gone, and its transaction with it.
+  bool undo() {
+    is_open_ = false;
+    return sqlite3_exec(database_, "ROLLBACK TO event_relay; RELEASE event_relay", nullptr, nullptr, nullptr) ==
+           SQLITE_OK;
+  }
 
   void release() {
     detail::run(database_, "RELEASE event_relay");
