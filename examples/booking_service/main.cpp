@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // booking_service [OPTIONS] BOOKINGS.csv: plays a file of real bookings through the booking service, with
 // event_relay to carry what happened to the customers. The wiring of each way to run is in its run_*.cpp.
+// booking_service dead-letters|metrics ...: what an operator asks, see operate.cpp.
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -18,6 +19,7 @@
 
 #include "bookings_csv.hpp"
 #include "file.hpp"
+#include "operate.hpp"
 #include "options.hpp"
 #include "run.hpp"
 #include "stop_signals.hpp"
@@ -116,6 +118,9 @@ int run(const options& chosen) {
 
 int main(int argc, char** argv) {
   try {
+    if (argc > 1 && bookings::is_operation(argv[1])) {
+      return bookings::operate(argc, argv);
+    }
     const auto parsed = bookings::parse_options(argc, argv);
     if (const int* status = std::get_if<int>(&parsed)) {
       return *status;

@@ -49,6 +49,7 @@ std::variant<options, int> parse_options(int argc, char** argv) {
 
   CLI::App app{"Plays a file of hotel bookings through a booking service and carries its events to their end.",
                "booking_service"};
+  app.footer("For operators: booking_service dead-letters --help, booking_service metrics --help");
   app.add_option("BOOKINGS.csv", chosen.input, "The bookings, or - for standard input")->required();
   app.add_option("--fail-until", chosen.fail_until, "Fail attempts 1 to N of every event")
       ->type_name("N")

@@ -53,7 +53,8 @@ class outbox_publisher {
 
   template <event_relay::event_type Event>
   void publish(const Event& event) {
-    outbox_.append(database_.handle(), event, {.source = "booking_service"});
+    // What happened to one booking is told in its order.
+    outbox_.append(database_.handle(), event, {.source = "booking_service", .ordering_key = event.payload.booking_id});
     const std::lock_guard lock{counts_.mutex};
     counts_.run.count_published(event);
   }

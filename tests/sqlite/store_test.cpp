@@ -38,6 +38,7 @@
 #include "event_relay/sqlite/transaction.hpp"
 #include "event_relay/testing/manual_clock.hpp"
 #include "support/catch.hpp"
+#include "support/ordering_contract.hpp"
 #include "support/sample_events.hpp"
 #include "support/store_contract.hpp"
 
@@ -132,7 +133,8 @@ using bench = store_bench<sqlite_fixture>;
 using answers = std::vector<append_status>;
 using texts = std::vector<std::string>;
 
-[[maybe_unused]] const bool is_registered = register_store_contract<sqlite_fixture>("sqlite::store");
+[[maybe_unused]] const bool is_registered = register_store_contract<sqlite_fixture>("sqlite::store") &&
+                                            register_ordering_contract<sqlite_fixture>("sqlite::store");
 
 event_record huge(std::string id) {
   event_record record = record_of(std::move(id));

@@ -33,6 +33,7 @@
 #include "event_relay/core/decision.hpp"
 #include "event_relay/core/envelope.hpp"
 #include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/dead_letter_store.hpp"
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/store.hpp"
@@ -105,11 +106,18 @@ inline event_relay::event_record due_at(std::string id, event_relay::instant at)
   return record;
 }
 
+/// An event of the ordering key `key`.
+inline event_relay::event_record keyed(std::string id, std::string key = "k") {
+  event_relay::event_record record = record_of(std::move(id));
+  record.ordering_key = std::move(key);
+  return record;
+}
+
 /// Milliseconds since the fixtures' start.
 inline std::int64_t since_start(event_relay::instant at) { return (at - sample_instant).count(); }
 
 /// An event in a store in short: "gone", "ready 0", "leased 1 until 30000", "ready 2 due 5000, 1@0 busy, 2@0 busy",
-/// "dead-letter 1 rejected at 0".
+/// "dead-letter 1 rejected at 0", the same "holding".
 inline std::string text_of(const std::optional<event_relay::stored_event>& seen) {
   if (!seen) {
     return "gone";
@@ -119,6 +127,7 @@ inline std::string text_of(const std::optional<event_relay::stored_event>& seen)
   text += seen->leased_until ? fmt::format(" until {}", since_start(*seen->leased_until)) : "";
   text += seen->reason ? fmt::format(" {}", wire_name(*seen->reason)) : "";
   text += seen->dead_since ? fmt::format(" at {}", since_start(*seen->dead_since)) : "";
+  text += seen->holds_key ? " holding" : "";
   for (const event_relay::failure_record& each : seen->failures) {
     text += fmt::format(", {}@{} {}", each.attempt, since_start(each.at), each.text);
   }
@@ -209,7 +218,11 @@ class store_bench : public Fixture {
   event_relay::claimed_event claim_suspect() { return only(claim_suspects()); }
 
   static settlement end(const event_relay::claimed_event& claimed) {
-    return {.held = claimed.held, .attempt = claimed.attempt, .has_history = claimed.failures > 0};
+    return {.held = claimed.held,
+            .name = claimed.record.name,
+            .ordering_key = claimed.record.ordering_key,
+            .attempt = claimed.attempt,
+            .has_history = claimed.failures > 0};
   }
   static settlement end_with(const event_relay::claimed_event& claimed,
                              std::vector<event_relay::event_record> follow_ups) {
@@ -250,6 +263,13 @@ class store_bench : public Fixture {
     made.failure = std::move(failure);
     return made;
   }
+  static settlement bury_holding(
+      const event_relay::claimed_event& claimed,
+      event_relay::dead_letter_reason reason = event_relay::dead_letter_reason::max_attempts_exhausted) {
+    settlement made = bury(claimed, reason);
+    made.key = event_relay::key_after_dead_letter::held;
+    return made;
+  }
 
   template <class... Each>
   std::vector<event_relay::settle_result> settle_all(const Each&... each) {
@@ -262,6 +282,20 @@ class store_bench : public Fixture {
     return this->store().renew({&held, 1}, length).at(0);
   }
   std::size_t give_back(const event_relay::lease& held) { return this->store().give_back({&held, 1}); }
+
+  // ---- The operator, where the store is a `dead_letter_store` ----
+
+  /// Attempted again, at once; one answer for each id.
+  template <class... Ids>
+  std::vector<bool> redrive(const Ids&... ids) {
+    const std::vector<event_relay::redrive_request> all{{ids, this->clock().now()}...};
+    return this->store().redrive(all);
+  }
+  template <class... Ids>
+  std::size_t purge(const Ids&... ids) {
+    const std::vector<std::string> all{ids...};
+    return this->store().purge(all);
+  }
 
   // ---- What can be seen ----
 
@@ -699,6 +733,7 @@ void register_append_contract(const contract_registrar& test) {
     full.caused_by = "evt-0";
     full.trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     full.source = "booking-api";
+    full.ordering_key = "Grüße '%\\ ☃";
     on.add(full, "b");
     for (const event_record& expected : {full, record_of("b")}) {
       const auto found = on.store().find(expected.id);

@@ -11,6 +11,7 @@
 #include "event_relay/outbox/store.hpp"
 #include "event_relay/testing/manual_clock.hpp"
 #include "support/catch.hpp"
+#include "support/ordering_contract.hpp"
 #include "support/sample_events.hpp"
 #include "support/store_contract.hpp"
 
@@ -45,7 +46,8 @@ class memory_fixture {
   std::optional<memory_store::host_transaction> host_;
 };
 
-[[maybe_unused]] const bool is_registered = register_store_contract<memory_fixture>("memory_store");
+[[maybe_unused]] const bool is_registered = register_store_contract<memory_fixture>("memory_store") &&
+                                            register_ordering_contract<memory_fixture>("memory_store");
 
 static_assert(event_store<memory_store>);
 static_assert(!event_store<const memory_store>);

@@ -220,15 +220,18 @@ class attempt_runner {
     }
   }
 
-  static void write_settlement(finished& done) {
+  void write_settlement(finished& done) const {
     settlement<transaction>& written = done.to_settle;
     written.held = done.claim->held;
+    written.name = done.claim->record.name;
+    written.ordering_key = done.claim->record.ordering_key;
     written.status = done.decided.status;
     written.attempt = done.decided.retry.attempt;
     written.delay = done.decided.retry.backoff;
     written.has_history = done.claim->failures > 0;
     if (done.decided.dead_letter) {
       written.reason = done.decided.dead_letter->reason;
+      written.key = options_.limits().key;
     }
     if (done.decided.status != attempt_status::processed) {
       written.failure = detail::shortened(done.decided.error, max_failure_text);

@@ -29,6 +29,8 @@ struct event_record {
   std::string trace = {};
   /// Which part of the host appended it; may be empty.
   std::string source = {};
+  /// Events of one key are attempted one at a time and in the order of their append; empty: in any order.
+  std::string ordering_key = {};
   /// Not attempted before; absent: at once.
   std::optional<instant> available_at = std::nullopt;
 
@@ -78,6 +80,7 @@ enum class event_state {
   leased,       ///< a worker has it
   suspect,      ///< its worker vanished; it is claimed alone
   dead_letter,  ///< no further attempt is made
+  blocked,      ///< waits for an earlier event of its key
 };
 
 constexpr std::string_view wire_name(event_state state) {
@@ -86,6 +89,7 @@ constexpr std::string_view wire_name(event_state state) {
     case event_state::leased: return "leased";
     case event_state::suspect: return "suspect";
     case event_state::dead_letter: return "dead-letter";
+    case event_state::blocked: return "blocked";
   }
   return "unknown";
 }
@@ -105,6 +109,8 @@ struct stored_event {
   /// Both present exactly when it is a dead letter.
   std::optional<dead_letter_reason> reason = std::nullopt;
   std::optional<instant> dead_since = std::nullopt;
+  /// A dead letter that the later events of its key wait for, until it is redriven or purged.
+  bool holds_key = false;
   /// The last ones, oldest first.
   std::vector<failure_record> failures = {};
 };

@@ -31,6 +31,9 @@ struct append_options {
   std::optional<traceparent> trace = std::nullopt;
   /// Which part of the host appends it, e.g. "booking-api".
   std::string source = {};
+  /// Events of one key, e.g. a booking's id, are attempted one at a time and in the order of their append;
+  /// empty: in any order.
+  std::string ordering_key = {};
 };
 
 /// The events of `Catalog` in `Store`. Refers to the store, which must outlive it; as thread-safe as that.
@@ -41,7 +44,7 @@ class outbox {
   using store_type = Store;
   using codec_type = Codec;
 
-  /// The longest id of an event, and the longest source, in bytes.
+  /// The longest id of an event, source and ordering key, in bytes.
   static constexpr std::size_t max_text = 255;
 
   outbox(Catalog, Store& store, Codec codec) : store_{store}, codec_{std::move(codec)} {}
@@ -77,6 +80,7 @@ class outbox {
     Catalog::template require<Event>();
     require_text("id", event.id, 1);
     require_text("source", options.source, 0);
+    require_text("ordering key", options.ordering_key, 0);
     if (event.correlation.view().empty()) {
       throw std::invalid_argument(
           fmt::format("outbox: the correlation id of {} {} was moved from", Event::name, event.id));
@@ -90,6 +94,7 @@ class outbox {
             .caused_by = {},
             .trace = options.trace ? std::string{options.trace->view()} : std::string{},
             .source = options.source,
+            .ordering_key = options.ordering_key,
             .available_at = options.available_at};
   }
 

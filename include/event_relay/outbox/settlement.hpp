@@ -31,10 +31,19 @@ struct claim_request {
   claim_kind kind = claim_kind::ordinary;
 };
 
+enum class key_after_dead_letter {
+  released,  ///< the next event of the key is attempted
+  held,      ///< all of them wait until the dead letter is redriven or purged
+};
+
 /// What follows from one attempt, to be stored.
 template <class Transaction>
 struct settlement {
   lease held;
+  /// The event's.
+  std::string name = {};
+  /// The event's; its next event is free to be claimed when this one has ended.
+  std::string ordering_key = {};
   attempt_status status = attempt_status::processed;
   /// The attempts that count from now on.
   attempt_number attempt = 1;
@@ -42,6 +51,8 @@ struct settlement {
   std::chrono::milliseconds delay{0};
   /// For dead_letter.
   dead_letter_reason reason = dead_letter_reason::max_attempts_exhausted;
+  /// For dead_letter: what becomes of the later events of its key.
+  key_after_dead_letter key = key_after_dead_letter::released;
   /// The failure's text, to be added to the event's history; absent if none is to be added.
   std::optional<std::string> failure = std::nullopt;
   /// Whether the history holds failures of earlier attempts; saves a look.

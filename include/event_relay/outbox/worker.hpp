@@ -77,8 +77,8 @@ class worker {
     return report;
   }
 
-  /// Renews what is held, and asks attempts to stop that take too long. `run` calls it at a third of the
-  /// lease. Throws what the store throws.
+  /// Renews what is held, asks attempts to stop that take too long, and sweeps ordering keys. `run` calls it at
+  /// a third of the lease. Throws what the store throws.
   void heartbeat() {
     if (const auto warned = parts_.store().warning()) {
       say(outbox_steps::store_warning, breadcrumb_status::warned, *warned);
@@ -87,6 +87,8 @@ class worker {
     given_back_ += found.given_back;
     say_of_each(found.too_long, outbox_steps::run_too_long, "the attempt exceeds its maximum run time");
     say_of_each(found.lost, outbox_steps::lease_lost, "the lease is over, and another worker may have the event");
+    constexpr std::size_t keys_at_a_time = 100;
+    parts_.store().sweep(keys_at_a_time);
   }
 
  private:

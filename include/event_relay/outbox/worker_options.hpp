@@ -22,6 +22,7 @@
 #include "event_relay/core/event.hpp"
 #include "event_relay/core/random.hpp"
 #include "event_relay/core/relay_options.hpp"
+#include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/worker_observer.hpp"
 
 namespace event_relay {
@@ -42,6 +43,8 @@ struct worker_limits {
   std::chrono::milliseconds max_run_time{std::chrono::minutes{5}};
   /// By event name.
   std::map<std::string, std::chrono::milliseconds, std::less<>> max_run_time_of = {};
+  /// Of a keyed event that becomes a dead letter. Released, as one bad event should not stop all of its key.
+  key_after_dead_letter key = key_after_dead_letter::released;
   /// How often an idle worker looks without being woken: how late it hears of another process's commit.
   std::chrono::milliseconds poll_interval{std::chrono::seconds{1}};
   /// How long attempts may go on after a stop was requested, until they are asked to stop as well. Below the
@@ -96,6 +99,11 @@ class basic_worker_options {
   template <event_type Event>
   basic_worker_options with_max_run_time(milliseconds most) && {
     limits_.max_run_time_of[std::string{Event::name}] = require("max_run_time", most, milliseconds{1}, day);
+    return std::move(*this);
+  }
+  /// What becomes of the later events of a key whose event has become a dead letter.
+  basic_worker_options with_key_after_dead_letter(key_after_dead_letter is) && {
+    limits_.key = is;
     return std::move(*this);
   }
   /// 1 ms to a day.

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <sqlite3.h>
 
@@ -38,8 +39,9 @@ inline std::optional<dead_letter_reason> reason_of(std::string_view name) {
 }
 
 // What `record_of` reads from `first` on.
-#define EVENT_RELAY_RECORD_COLUMNS \
-  "id, name, payload, occurred_at, correlation_id, replayed, caused_by, traceparent, source"
+#define EVENT_RELAY_RECORD_COLUMNS                                                             \
+  "id, name, payload, occurred_at, correlation_id, replayed, caused_by, traceparent, source, " \
+  "ordering_key"
 inline event_record record_of(const row& at, int first) {
   return {.id = std::string{at.text(first)},
           .name = std::string{at.text(first + 1)},
@@ -49,22 +51,65 @@ inline event_record record_of(const row& at, int first) {
           .replayed = at.integer(first + 5) != 0,
           .caused_by = std::string{at.text(first + 6)},
           .trace = std::string{at.text(first + 7)},
-          .source = std::string{at.text(first + 8)}};
+          .source = std::string{at.text(first + 8)},
+          .ordering_key = std::string{at.text(first + 9)}};
 }
 
 inline constexpr std::string_view insert_event =
     "INSERT INTO main.event_relay_events (" EVENT_RELAY_RECORD_COLUMNS
-    ", available_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+    ", available_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
 
-// True if it was inserted, false if its id is there.
+// An event with a key is the head of it, or waits behind those that are there. A held dead letter is a head.
+#define EVENT_RELAY_IS_BEHIND                                                 \
+  "(EXISTS (SELECT 1 FROM main.event_relay_events WHERE heads_key = ?10) OR " \
+  "EXISTS (SELECT 1 FROM main.event_relay_events WHERE ordering_key = ?10 AND state = 4))"
+inline constexpr std::string_view insert_keyed_event =
+    "INSERT INTO main.event_relay_events (" EVENT_RELAY_RECORD_COLUMNS
+    ", available_at, state, heads_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+    "iif(" EVENT_RELAY_IS_BEHIND ", 4, 0), iif(" EVENT_RELAY_IS_BEHIND ", NULL, ?10)) ON CONFLICT (id) DO NOTHING";
+
+constexpr std::string_view insertion_of(const event_record& record) {
+  return record.ordering_key.empty() ? insert_event : insert_keyed_event;
+}
+
+// By the statement `insertion_of(record)`. True if it was inserted, false if its id is there.
 inline bool insert(statement& prepared, sqlite3* database, const event_record& record, instant now) {
   const auto text_or_null = [](const std::string& text) {
     return text.empty() ? std::nullopt : std::optional<std::string_view>{text};
   };
   prepared.execute(record.id, record.name, record.payload, integer_of(record.occurred_at), record.correlation_id,
                    record.replayed, text_or_null(record.caused_by), text_or_null(record.trace),
-                   text_or_null(record.source), integer_of(record.available_at.value_or(now)));
+                   text_or_null(record.source), text_or_null(record.ordering_key),
+                   integer_of(record.available_at.value_or(now)));
   return sqlite3_changes(database) > 0;
+}
+
+// What `stored_event_of` reads.
+#define EVENT_RELAY_STORED_COLUMNS                                                                \
+  "row, state, attempt, token, available_at, leased_until, dead_since, reason, heads_key IS NOT " \
+  "NULL, " EVENT_RELAY_RECORD_COLUMNS
+inline stored_event stored_event_of(const row& at) {
+  const auto state = static_cast<event_state>(at.integer(1));
+  return {.record = record_of(at, 9),
+          .state = state,
+          .attempts = static_cast<attempt_number>(at.integer(2)),
+          .token = static_cast<std::uint64_t>(at.integer(3)),
+          .available_at = instant_of(at.integer(4)),
+          .leased_until = optional_instant(at, 5),
+          .reason = reason_of(at.text(7)),
+          .dead_since = optional_instant(at, 6),
+          .holds_key = state == event_state::dead_letter && at.integer(8) != 0};
+}
+
+inline void read_failures(connection& database, std::int64_t event, std::vector<failure_record>& into) {
+  database.query(
+      "SELECT attempt, at, text FROM main.event_relay_failures WHERE event = ? ORDER BY number",
+      [&](const row& at) {
+        into.push_back({.attempt = static_cast<attempt_number>(at.integer(0)),
+                        .at = instant_of(at.integer(1)),
+                        .text = std::string{at.text(2)}});
+      },
+      event);
 }
 
 // An event to look at, with its history.
@@ -72,29 +117,14 @@ inline std::optional<stored_event> find(connection& database, std::string_view i
   std::optional<stored_event> found;
   std::int64_t event = 0;
   database.query(
-      "SELECT row, state, attempt, token, available_at, leased_until, dead_since, reason, " EVENT_RELAY_RECORD_COLUMNS
-      " FROM main.event_relay_events WHERE id = ?",
+      "SELECT " EVENT_RELAY_STORED_COLUMNS " FROM main.event_relay_events WHERE id = ?",
       [&](const row& at) {
         event = at.integer(0);
-        found = stored_event{.record = record_of(at, 8),
-                             .state = static_cast<event_state>(at.integer(1)),
-                             .attempts = static_cast<attempt_number>(at.integer(2)),
-                             .token = static_cast<std::uint64_t>(at.integer(3)),
-                             .available_at = instant_of(at.integer(4)),
-                             .leased_until = optional_instant(at, 5),
-                             .reason = reason_of(at.text(7)),
-                             .dead_since = optional_instant(at, 6)};
+        found = stored_event_of(at);
       },
       id);
   if (found) {
-    database.query(
-        "SELECT attempt, at, text FROM main.event_relay_failures WHERE event = ? ORDER BY number",
-        [&](const row& at) {
-          found->failures.push_back({.attempt = static_cast<attempt_number>(at.integer(0)),
-                                     .at = instant_of(at.integer(1)),
-                                     .text = std::string{at.text(2)}});
-        },
-        event);
+    read_failures(database, event, found->failures);
   }
   return found;
 }

@@ -3,6 +3,7 @@
 // a virtual table of its own, so that none of the host's hooks is touched. It leaves with the connection.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -49,11 +50,12 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
       }
     }
 
-    statement& insertion() {
-      if (!insertion_) {
-        insertion_.emplace(database_, detail::insert_event);
+    statement& insertion(const event_record& record) {
+      auto& prepared = insertions_[record.ordering_key.empty() ? 0 : 1];
+      if (!prepared) {
+        prepared.emplace(database_, detail::insertion_of(record));
       }
-      return *insertion_;
+      return *prepared;
     }
 
    private:
@@ -62,7 +64,7 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
     std::shared_ptr<host_connections> all_;
     std::string module_name_;
     bool is_watching_ = false;
-    std::optional<statement> insertion_;
+    std::array<std::optional<statement>, 2> insertions_;
   };
 
   /// The guest on `database`, which is made at the first call. Throws store_error: wrong_database if it is a
@@ -129,7 +131,7 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
         return code;
       };
       made.xDisconnect = [](sqlite3_vtab* at) {
-        guest_of(at).insertion_.reset();
+        guest_of(at).insertions_ = {};
         delete static_cast<table*>(at);
         return SQLITE_OK;
       };

@@ -19,8 +19,9 @@ namespace event_relay::sqlite {
 namespace detail {
 
 /// Each brings the tables from the version that is its index to the next. One that was released is never
-/// changed. State 0 is ready, 1 leased, 2 suspect, 3 a dead letter, as in `event_state`.
-inline constexpr std::array<std::string_view, 1> migrations = {R"(
+/// changed. State 0 is ready, 1 leased, 2 suspect, 3 a dead letter, 4 blocked, as in `event_state`;
+/// `heads_key` is the ordering key where the event is its key's head.
+inline constexpr std::array<std::string_view, 2> migrations = {R"(
 CREATE TABLE event_relay_outbox (
   version INTEGER NOT NULL,
   last_token INTEGER NOT NULL
@@ -62,6 +63,20 @@ CREATE TABLE event_relay_failures (
   text TEXT NOT NULL,
   PRIMARY KEY (event, number)
 ) STRICT, WITHOUT ROWID;
+)",
+                                                               R"(
+ALTER TABLE event_relay_events ADD COLUMN ordering_key TEXT;
+ALTER TABLE event_relay_events ADD COLUMN heads_key TEXT;
+CREATE UNIQUE INDEX event_relay_heads ON event_relay_events (heads_key) WHERE heads_key IS NOT NULL;
+CREATE INDEX event_relay_blocked ON event_relay_events (ordering_key, row) WHERE state = 4;
+CREATE INDEX event_relay_holders ON event_relay_events (heads_key) WHERE state = 3 AND heads_key IS NOT NULL;
+
+CREATE TABLE event_relay_outcomes (
+  name TEXT PRIMARY KEY,
+  processed INTEGER NOT NULL,
+  retried INTEGER NOT NULL,
+  dead_lettered INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 )"};
 
 inline constexpr std::int64_t schema_version = migrations.size();
@@ -73,7 +88,7 @@ inline std::int64_t version_of(connection& database) {
     return database.integer("SELECT count(*) FROM main.sqlite_schema WHERE name = ? COLLATE NOCASE", 0, table);
   };
   if (count("event_relay_outbox") == 0) {
-    for (const std::string_view table : {"event_relay_events", "event_relay_failures"}) {
+    for (const std::string_view table : {"event_relay_events", "event_relay_failures", "event_relay_outcomes"}) {
       if (count(table) > 0) {
         throw store_error{store_errc::foreign_schema,
                           fmt::format("sqlite: there is a table {}, but no event_relay_outbox", table)};

@@ -18,6 +18,7 @@
 #include "event_relay/sqlite/connection.hpp"
 #include "event_relay/sqlite/error.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
+#include "event_relay/sqlite/ordering.hpp"
 #include "event_relay/sqlite/transaction.hpp"
 
 namespace event_relay::sqlite::detail {
@@ -48,8 +49,10 @@ inline bool end_lease(connection& database, const settlement<connection>& each, 
     case attempt_status::dead_letter:
       database.execute(
           "UPDATE main.event_relay_events SET state = 3, dead_since = ?, reason = ?, attempt = ?, "
-          "leased_until = NULL, crashed = 0 WHERE row = ? AND token = ? AND state = 1",
-          integer_of(now), wire_name(each.reason), each.attempt, each.held.row, each.held.token);
+          "leased_until = NULL, crashed = 0, heads_key = iif(?, heads_key, NULL) "
+          "WHERE row = ? AND token = ? AND state = 1",
+          integer_of(now), wire_name(each.reason), each.attempt, each.key == key_after_dead_letter::held, each.held.row,
+          each.held.token);
       break;
   }
   return database.changes() > 0;
@@ -65,8 +68,11 @@ inline settle_status apply(connection& database, const settlement<connection>& e
   if (each.failure && each.status != attempt_status::processed) {
     keep_failure(database, each, now, kept);
   }
+  if (!each.ordering_key.empty()) {
+    set_head(database, each.ordering_key);
+  }
   for (const event_record& follow_up : each.follow_ups) {
-    insert(database.prepared(insert_event), database.handle(), follow_up, now);
+    insert(database.prepared(insertion_of(follow_up)), database.handle(), follow_up, now);
   }
   return settle_status::applied;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "event_relay/event_relay.hpp"
+#include "event_relay/outbox/dead_letters.hpp"
 #include "event_relay/outbox/outbox.hpp"
 #include "event_relay/outbox/worker.hpp"
 #include "event_relay/sqlite/store.hpp"

@@ -23,15 +23,19 @@
 
 #include "event_relay/core/clock.hpp"
 #include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/dead_letter_store.hpp"
 #include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/queue_metrics.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/store.hpp"
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/outbox/wake_signal.hpp"
 #include "event_relay/sqlite/claims.hpp"
 #include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/dead_letter_rows.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 #include "event_relay/sqlite/host_connections.hpp"
+#include "event_relay/sqlite/metrics_rows.hpp"
 #include "event_relay/sqlite/process_check.hpp"
 #include "event_relay/sqlite/schema.hpp"
 #include "event_relay/sqlite/settlements.hpp"
@@ -110,8 +114,8 @@ class store {
     answers.reserve(records.size());
     const auto insert_all = [&] {
       for (const event_record& record : records) {
-        answers.push_back(detail::insert(guest.insertion(), host, record, now) ? append_status::appended
-                                                                               : append_status::duplicate);
+        answers.push_back(detail::insert(guest.insertion(record), host, record, now) ? append_status::appended
+                                                                                     : append_status::duplicate);
       }
     };
     if (records.size() == 1) {
@@ -157,11 +161,15 @@ class store {
     immediate_transaction all{database_};
     std::int64_t given_back = 0;
     for (const lease& each : leases) {
-      database_.execute(
+      std::string key;
+      database_.query(
           "UPDATE main.event_relay_events SET state = iif(solo, 2, 0), attempt = attempt - 1, leased_until = NULL "
-          "WHERE row = ? AND token = ? AND state = 1",
-          each.row, each.token);
+          "WHERE row = ? AND token = ? AND state = 1 RETURNING heads_key",
+          [&](const row& at) { key = at.text(0); }, each.row, each.token);
       given_back += database_.changes();
+      if (!key.empty()) {
+        detail::set_head(database_, key);
+      }
     }
     all.commit();
     signal_->wake();
@@ -170,7 +178,63 @@ class store {
 
   std::optional<stored_event> find(std::string_view id) {
     const std::lock_guard lock{reader_mutex_};
+    const read_transaction one_instant{reader_};
     return detail::find(reader_, id);
+  }
+
+  dead_letter_page dead_letters(const dead_letter_filter& filter, const std::optional<dead_letter_cursor>& after,
+                                std::size_t limit) {
+    const std::lock_guard lock{reader_mutex_};
+    const read_transaction one_instant{reader_};
+    return detail::read_page(reader_, filter, after, limit);
+  }
+
+  std::vector<bool> redrive(std::span<const redrive_request> requests) {
+    std::vector<bool> redriven;
+    {
+      const std::lock_guard lock{mutex_};
+      immediate_transaction all{database_};
+      for (const redrive_request& each : requests) {
+        redriven.push_back(detail::redrive(database_, each));
+      }
+      all.commit();
+    }
+    signal_->wake();
+    return redriven;
+  }
+
+  std::size_t purge(std::span<const std::string> ids) {
+    std::size_t purged = 0;
+    {
+      const std::lock_guard lock{mutex_};
+      immediate_transaction all{database_};
+      for (const std::string& each : ids) {
+        purged += detail::purge(database_, each) ? 1 : 0;
+      }
+      all.commit();
+    }
+    signal_->wake();
+    return purged;
+  }
+
+  queue_metrics metrics() {
+    const std::lock_guard lock{reader_mutex_};
+    const read_transaction one_instant{reader_};
+    return detail::read_metrics(reader_, clock_.now());
+  }
+
+  void sweep(std::size_t keys) {
+    if (!has_blocked()) {
+      return;
+    }
+    const std::lock_guard lock{mutex_};
+    immediate_transaction all{database_};
+    detail::swept swept = detail::sweep(database_, swept_to_, keys);
+    all.commit();
+    swept_to_ = std::move(swept.to);
+    if (swept.freed) {
+      signal_->wake();
+    }
   }
 
   bool has_unfinished() {
@@ -261,6 +325,7 @@ class store {
       }
       has_follow_ups = has_follow_ups || !settlements[at].follow_ups.empty();
     }
+    detail::count_outcomes(database_, settlements, result.settled);
     if (request.limit > 0) {
       detail::expire(database_, now, options_.failures_kept);
       detail::claim(database_, result, request, now, options_.failures_kept);
@@ -271,6 +336,11 @@ class store {
       signal_->wake();
     }
     return result;
+  }
+
+  bool has_blocked() {
+    const std::lock_guard lock{reader_mutex_};
+    return reader_.integer("SELECT EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 4)", 0) != 0;
   }
 
   // A look that needs no write lock, so that idle workers hold up nobody.
@@ -292,6 +362,7 @@ class store {
   std::filesystem::path file_;
   std::shared_ptr<wake_signal> signal_ = std::make_shared<wake_signal>();
   std::shared_ptr<host_connections> hosts_;
+  std::string swept_to_;
   bool has_warned_ = false;
 };
 

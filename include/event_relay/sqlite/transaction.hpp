@@ -84,4 +84,16 @@ class savepoint {
   bool is_open_ = true;
 };
 
+/// Sees the database as it was at its first statement, and changes nothing.
+class read_transaction {
+ public:
+  explicit read_transaction(connection& database) : database_{database} { database.execute("BEGIN"); }
+  ~read_transaction() { sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr); }
+  read_transaction(const read_transaction&) = delete;
+  read_transaction& operator=(const read_transaction&) = delete;
+
+ private:
+  connection& database_;
+};
+
 }  // namespace event_relay::sqlite

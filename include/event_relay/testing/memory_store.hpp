@@ -7,10 +7,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,7 +21,9 @@
 
 #include "event_relay/core/handler.hpp"
 #include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/dead_letter_store.hpp"
 #include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/queue_metrics.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/store.hpp"
 #include "event_relay/outbox/store_error.hpp"
@@ -104,6 +108,7 @@ class memory_store {
         if (stored_row* const held = held_row(each); held != nullptr) {
           end_lease(*held, held->is_solo ? event_state::suspect : event_state::ready);
           --held->event.attempts;
+          set_head(held->key());
           ++given_back;
         }
       }
@@ -118,10 +123,109 @@ class memory_store {
     return found == rows_.end() ? std::nullopt : std::optional{found->second.event};
   }
 
+  void sweep(std::size_t) {
+    const std::lock_guard lock{mutex_};
+    std::set<std::string> keys;
+    for (const auto& [number, row] : rows_) {
+      keys.insert(row.key());
+    }
+    for (const std::string& key : keys) {
+      set_head(key);
+    }
+  }
+
   bool has_unfinished() {
     const std::lock_guard lock{mutex_};
-    return std::any_of(rows_.begin(), rows_.end(),
-                       [](const auto& each) { return each.second.event.state != event_state::dead_letter; });
+    return std::any_of(rows_.begin(), rows_.end(), [](const auto& each) {
+      const event_state state = each.second.event.state;
+      return state != event_state::dead_letter && state != event_state::blocked;
+    });
+  }
+
+  dead_letter_page dead_letters(const dead_letter_filter& filter, const std::optional<dead_letter_cursor>& after,
+                                std::size_t limit) {
+    const std::lock_guard lock{mutex_};
+    std::map<dead_letter_cursor, const stored_event*> found;
+    for (const auto& [number, row] : rows_) {
+      if (row.event.state == event_state::dead_letter && is_of(row.event, filter)) {
+        found.emplace(dead_letter_cursor{*row.event.dead_since, number}, &row.event);
+      }
+    }
+    dead_letter_page page;
+    for (auto at = after ? found.upper_bound(*after) : found.begin(); at != found.end() && limit > 0; ++at) {
+      page.events.push_back(*at->second);
+      page.next = --limit == 0 && std::next(at) != found.end() ? std::optional{at->first} : std::nullopt;
+    }
+    return page;
+  }
+
+  std::vector<bool> redrive(std::span<const redrive_request> requests) {
+    std::vector<bool> redriven;
+    {
+      const std::lock_guard lock{mutex_};
+      for (const redrive_request& each : requests) {
+        const auto found = find_dead(each.id);
+        redriven.push_back(found != rows_.end());
+        if (found != rows_.end()) {
+          stored_row& row = found->second;
+          row.event.state = row.key().empty() ? event_state::ready : event_state::blocked;
+          row.event.holds_key = row.has_crashed = row.is_solo = false;
+          row.event.attempts = 0;
+          row.event.available_at = each.available_at;
+          row.event.reason.reset();
+          row.event.dead_since.reset();
+          set_head(row.key());
+        }
+      }
+    }
+    signal_->wake();
+    return redriven;
+  }
+
+  std::size_t purge(std::span<const std::string> ids) {
+    std::size_t purged = 0;
+    {
+      const std::lock_guard lock{mutex_};
+      for (const std::string& each : ids) {
+        if (const auto found = find_dead(each); found != rows_.end()) {
+          const std::string key = found->second.key();
+          rows_.erase(found);
+          set_head(key);
+          ++purged;
+        }
+      }
+    }
+    signal_->wake();
+    return purged;
+  }
+
+  queue_metrics metrics() {
+    const std::lock_guard lock{mutex_};
+    queue_metrics metrics{.at = clock_.now()};
+    for (const auto& [number, row] : rows_) {
+      switch (row.event.state) {
+        case event_state::ready:
+          if (row.event.available_at > metrics.at) {
+            ++metrics.scheduled;
+          } else {
+            ++metrics.ready;
+            metrics.oldest_lag = std::max(metrics.oldest_lag.value_or(std::chrono::milliseconds{0}),
+                                          metrics.at - row.event.available_at);
+          }
+          break;
+        case event_state::leased: ++metrics.leased; break;
+        case event_state::suspect: ++metrics.suspects; break;
+        case event_state::blocked: ++metrics.blocked; break;
+        case event_state::dead_letter:
+          ++metrics.dead_letters;
+          metrics.held_keys += row.event.holds_key ? 1 : 0;
+          break;
+      }
+    }
+    for (const auto& [name, counts] : outcomes_) {
+      metrics.outcomes.push_back(counts);
+    }
+    return metrics;
   }
 
   instant now() const { return clock_.now(); }
@@ -140,12 +244,41 @@ class memory_store {
     bool is_solo = false;
     bool has_crashed = false;
     std::uint32_t failures = 0;
+
+    const std::string& key() const { return event.record.ordering_key; }
+    // Whether the later events of its key wait for it.
+    bool is_head() const {
+      return !key().empty() && event.state != event_state::blocked &&
+             (event.state != event_state::dead_letter || event.holds_key);
+    }
   };
   using row_map = std::map<std::int64_t, stored_row>;
 
   row_map::iterator find_row(std::string_view id) {
     return std::find_if(rows_.begin(), rows_.end(),
                         [&](const auto& each) { return each.second.event.record.id == id; });
+  }
+
+  row_map::iterator find_dead(std::string_view id) {
+    const auto found = find_row(id);
+    return found != rows_.end() && found->second.event.state == event_state::dead_letter ? found : rows_.end();
+  }
+
+  static bool is_of(const stored_event& event, const dead_letter_filter& filter) {
+    const auto agrees = [](const auto& wanted, const auto& is) { return !wanted || *wanted == is; };
+    return agrees(filter.name, event.record.name) && agrees(filter.ordering_key, event.record.ordering_key) &&
+           agrees(filter.correlation_id, event.record.correlation_id) && agrees(filter.reason, *event.reason) &&
+           (!filter.since || *event.dead_since >= *filter.since) &&
+           (!filter.until || *event.dead_since < *filter.until);
+  }
+
+  void count(const settlement<transaction>& each) {
+    outcome_counts& counts = outcomes_[each.name];
+    counts.name = each.name;
+    ++counts.attempts;
+    counts.processed += each.status == attempt_status::processed ? 1 : 0;
+    counts.retried += each.status == attempt_status::retry_scheduled ? 1 : 0;
+    counts.dead_lettered += each.status == attempt_status::dead_letter ? 1 : 0;
   }
 
   stored_row* held_row(const lease& held) {
@@ -176,7 +309,30 @@ class memory_store {
     }
     const instant available_at = record.available_at.value_or(clock_.now());
     record.available_at.reset();
-    rows_[++last_row_].event = {.record = std::move(record), .available_at = available_at};
+    const std::string key = record.ordering_key;
+    rows_[++last_row_].event = {.record = std::move(record),
+                                .state = key.empty() ? event_state::ready : event_state::blocked,
+                                .available_at = available_at};
+    set_head(key);
+  }
+
+  // Makes the first event of the key its head, unless one runs or holds the key.
+  void set_head(const std::string& key) {
+    stored_row* first = nullptr;
+    stored_row* head = nullptr;
+    for (auto& [number, row] : rows_) {
+      if (row.key() == key && !key.empty()) {
+        head = row.is_head() ? &row : head;
+        first = first == nullptr && (row.is_head() || row.event.state == event_state::blocked) ? &row : first;
+      }
+    }
+    if (first == head || (head != nullptr && head->event.state != event_state::ready)) {
+      return;
+    }
+    if (head != nullptr) {
+      head->event.state = event_state::blocked;
+    }
+    first->event.state = event_state::ready;
   }
 
   void keep_failure(stored_row& row, attempt_number attempt, std::string text) {
@@ -261,6 +417,7 @@ class memory_store {
       }
     }
     apply(*row, each);
+    count(each);
     return {};
   }
 
@@ -280,8 +437,10 @@ class memory_store {
         end_lease(row, event_state::dead_letter);
         row.event.reason = each.reason;
         row.event.dead_since = clock_.now();
+        row.event.holds_key = each.key == key_after_dead_letter::held && !row.key().empty();
         break;
     }
+    set_head(each.ordering_key);
     for (const event_record& follow_up : each.follow_ups) {
       insert(follow_up);
     }
@@ -294,6 +453,7 @@ class memory_store {
   std::uint32_t failures_kept_;
   mutable std::mutex mutex_;
   row_map rows_;
+  std::map<std::string, outcome_counts> outcomes_;
   std::vector<std::string> written_;
   std::int64_t last_row_ = 0;
   std::uint64_t last_token_ = 0;

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// What a store can do with dead letters: find them, send them round again, let them go.
+#pragma once
+
+#include <compare>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "event_relay/core/envelope.hpp"
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/store.hpp"
+
+namespace event_relay {
+
+/// Which dead letters; whatever is absent does not matter.
+struct dead_letter_filter {
+  std::optional<std::string> name = std::nullopt;
+  std::optional<std::string> ordering_key = std::nullopt;
+  std::optional<std::string> correlation_id = std::nullopt;
+  std::optional<dead_letter_reason> reason = std::nullopt;
+  /// Dead at this instant or later.
+  std::optional<instant> since = std::nullopt;
+  /// Dead before this instant.
+  std::optional<instant> until = std::nullopt;
+};
+
+/// The last dead letter of a page. They are in the order of their death, and of their append where that is
+/// the same.
+struct dead_letter_cursor {
+  instant dead_since;
+  std::int64_t row = 0;
+
+  auto operator<=>(const dead_letter_cursor&) const = default;
+};
+
+struct dead_letter_page {
+  /// With their failures.
+  std::vector<stored_event> events;
+  /// Where the next page begins; absent if this is the last.
+  std::optional<dead_letter_cursor> next = std::nullopt;
+};
+
+/// An event that shall be attempted again.
+struct redrive_request {
+  std::string id;
+  /// Not before.
+  instant available_at;
+};
+
+/// What such a store does beyond an `event_store`; the same suite holds it:
+///
+/// - `dead_letters(filter, after, limit)` is a page of at most `limit`, those after the cursor.
+/// - `redrive(requests)` makes each dead letter an event that has not been attempted: its failures stay, its
+///   token goes on from the last one, and a keyed one is back in its place among the events of its key. False
+///   for what is no dead letter (any more).
+/// - `purge(ids)` deletes dead letters; a key that one of them held is free. Returns how many it deleted.
+///
+/// **Errors**: `store_error`; the operation has then changed nothing. Thread-safe.
+template <class Store>
+concept dead_letter_store = event_store<Store> &&
+    requires(Store& store, const dead_letter_filter& filter, const std::optional<dead_letter_cursor>& after,
+             std::size_t limit, std::span<const redrive_request> requests, std::span<const std::string> ids) {
+  { store.dead_letters(filter, after, limit) } -> std::same_as<dead_letter_page>;
+  { store.redrive(requests) } -> std::same_as<std::vector<bool>>;
+  { store.purge(ids) } -> std::same_as<std::size_t>;
+};
+
+}  // namespace event_relay

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// The numbers of an outbox, as statements: what waits is counted in the partial indexes, what ended is added up
+// when it is settled.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "event_relay/core/decision.hpp"
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/queue_metrics.hpp"
+#include "event_relay/outbox/settlement.hpp"
+#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/event_rows.hpp"
+
+namespace event_relay::sqlite::detail {
+
+// Adds up what a turn has settled: one statement for each name, not for each event.
+inline void count_outcomes(connection& database, std::span<const settlement<connection>> settlements,
+                           std::span<const settle_result> results) {
+  struct ended {
+    std::int64_t processed = 0;
+    std::int64_t retried = 0;
+    std::int64_t dead_lettered = 0;
+  };
+  std::map<std::string_view, ended> by_name;
+  for (std::size_t at = 0; at < settlements.size(); ++at) {
+    if (results[at].status != settle_status::applied) {
+      continue;
+    }
+    ended& counts = by_name[settlements[at].name];
+    switch (settlements[at].status) {
+      case attempt_status::processed: ++counts.processed; break;
+      case attempt_status::retry_scheduled: ++counts.retried; break;
+      case attempt_status::dead_letter: ++counts.dead_lettered; break;
+    }
+  }
+  for (const auto& [name, counts] : by_name) {
+    database.execute(
+        "INSERT INTO main.event_relay_outcomes VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name) DO UPDATE SET "
+        "processed = processed + ?2, retried = retried + ?3, dead_lettered = dead_lettered + ?4",
+        name, counts.processed, counts.retried, counts.dead_lettered);
+  }
+}
+
+inline queue_metrics read_metrics(connection& database, instant now) {
+  const auto count = [&](std::string_view sql, const auto&... parameters) {
+    return static_cast<std::uint64_t>(database.integer(sql, 0, parameters...));
+  };
+  queue_metrics metrics{.at = now};
+  database.query(
+      "SELECT count(*), min(available_at) FROM main.event_relay_events WHERE state = 0 AND available_at <= ?",
+      [&](const row& at) {
+        metrics.ready = static_cast<std::uint64_t>(at.integer(0));
+        if (const auto oldest = optional_instant(at, 1)) {
+          metrics.oldest_lag = now - *oldest;
+        }
+      },
+      integer_of(now));
+  metrics.scheduled =
+      count("SELECT count(*) FROM main.event_relay_events WHERE state = 0 AND available_at > ?", integer_of(now));
+  metrics.leased = count("SELECT count(*) FROM main.event_relay_events WHERE state = 1");
+  metrics.suspects = count("SELECT count(*) FROM main.event_relay_events WHERE state = 2");
+  metrics.dead_letters = count("SELECT count(*) FROM main.event_relay_events WHERE state = 3");
+  metrics.blocked = count("SELECT count(*) FROM main.event_relay_events WHERE state = 4");
+  metrics.held_keys = count("SELECT count(*) FROM main.event_relay_events WHERE state = 3 AND heads_key IS NOT NULL");
+  database.query("SELECT name, processed, retried, dead_lettered FROM main.event_relay_outcomes ORDER BY name",
+                 [&](const row& at) {
+                   outcome_counts counts{.name = std::string{at.text(0)},
+                                         .processed = static_cast<std::uint64_t>(at.integer(1)),
+                                         .retried = static_cast<std::uint64_t>(at.integer(2)),
+                                         .dead_lettered = static_cast<std::uint64_t>(at.integer(3))};
+                   counts.attempts = counts.processed + counts.retried + counts.dead_lettered;
+                   metrics.outcomes.push_back(std::move(counts));
+                 });
+  return metrics;
+}
+
+}  // namespace event_relay::sqlite::detail
