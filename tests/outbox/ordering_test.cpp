@@ -44,15 +44,15 @@ struct keyed_worker_bench : worker_bench<> {
   }
 };
 
-struct sweep_counting_store : event_relay::testing::memory_store {
+struct tidy_counting_store : event_relay::testing::memory_store {
   using memory_store::memory_store;
-  void sweep(std::size_t keys) {
-    ++sweeps;
-    keys_at_a_time = keys;
-    memory_store::sweep(keys);
+  bool tidy(std::size_t limit) {
+    ++tidied;
+    at_a_time = limit;
+    return memory_store::tidy(limit);
   }
-  int sweeps = 0;
-  std::size_t keys_at_a_time = 0;
+  int tidied = 0;
+  std::size_t at_a_time = 0;
 };
 
 }  // namespace
@@ -152,14 +152,14 @@ TEST_CASE("worker ordering: the event that a crash interrupted, before the other
 }
 
 TEST_CASE("worker ordering: the heartbeat sweeps, so many keys at a time and not all at once") {
-  worker_bench<sweep_counting_store> bench;
+  worker_bench<tidy_counting_store> bench;
   worker tested{bench.box, bench.handler, bench.options()};
-  CHECK(bench.store.sweeps == 0);
+  CHECK(bench.store.tidied == 0);
   tested.heartbeat();
   tested.heartbeat();
-  CHECK(bench.store.sweeps == 2);
-  CHECK(bench.store.keys_at_a_time > 0);
-  CHECK(bench.store.keys_at_a_time <= 1'000);
+  CHECK(bench.store.tidied == 2);
+  CHECK(bench.store.at_a_time > 0);
+  CHECK(bench.store.at_a_time <= 1'000);
 }
 
 TEST_CASE("worker ordering: four threads over five keys, no two of a key at a time and each key in its order") {

@@ -154,7 +154,7 @@ TEST_CASE("schema: an empty database, strict tables of this version and indexes 
                                  "event_relay_outcomes"});
   CHECK(texts(file.first, "SELECT name FROM pragma_index_list('event_relay_events') WHERE partial ORDER BY name") ==
         std::vector<std::string>{"event_relay_blocked", "event_relay_dead_letters", "event_relay_heads",
-                                 "event_relay_holders", "event_relay_leased", "event_relay_ready",
+                                 "event_relay_holders", "event_relay_kept", "event_relay_leased", "event_relay_ready",
                                  "event_relay_suspects"});
 }
 

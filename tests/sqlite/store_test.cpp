@@ -39,6 +39,8 @@
 #include "event_relay/testing/manual_clock.hpp"
 #include "support/catch.hpp"
 #include "support/ordering_contract.hpp"
+#include "support/quota_contract.hpp"
+#include "support/retention_contract.hpp"
 #include "support/sample_events.hpp"
 #include "support/store_contract.hpp"
 
@@ -96,10 +98,12 @@ class sqlite_fixture {
  public:
   using store_type = sqlite_store;
 
-  explicit sqlite_fixture(std::uint32_t failures_kept = 10) : sql_{path()} {
+  explicit sqlite_fixture(std::uint32_t failures_kept = 10, std::chrono::milliseconds keep_processed = {})
+      : sql_{path()} {
     sql_.run("PRAGMA journal_mode = WAL; CREATE TABLE texts (text TEXT)");
     store_options options = no_waiting;
     options.failures_kept = failures_kept;
+    options.keep_processed = keep_processed;
     open_store(options);
   }
 
@@ -134,7 +138,9 @@ using answers = std::vector<append_status>;
 using texts = std::vector<std::string>;
 
 [[maybe_unused]] const bool is_registered = register_store_contract<sqlite_fixture>("sqlite::store") &&
-                                            register_ordering_contract<sqlite_fixture>("sqlite::store");
+                                            register_ordering_contract<sqlite_fixture>("sqlite::store") &&
+                                            register_quota_contract<sqlite_fixture>("sqlite::store") &&
+                                            register_retention_contract<sqlite_fixture>("sqlite::store");
 
 event_record huge(std::string id) {
   event_record record = record_of(std::move(id));

@@ -28,47 +28,15 @@
 #include "event_relay/testing/manual_clock.hpp"
 #include "event_relay/testing/memory_store.hpp"
 #include "support/catch.hpp"
+#include "support/memory_fixture.hpp"
 #include "support/sample_events.hpp"
 #include "support/store_contract.hpp"
 
 namespace event_relay_test {
 
-/// The fixture of a store in memory; `Store` is one, or derives from one and its constructor.
-template <class Store>
-class memory_fixture_of {
- public:
-  using store_type = Store;
-
-  explicit memory_fixture_of(std::uint32_t failures_kept = 10) : store_{clock_, failures_kept} {}
-
-  Store& store() { return store_; }
-  event_relay::testing::manual_clock& clock() { return clock_; }
-  typename Store::host_transaction& host() { return *host_; }
-  void begin() { host_.emplace(store_); }
-  void commit() {
-    host_->commit();
-    host_.reset();
-  }
-  void rollback() { host_.reset(); }
-
-  static void leave(typename Store::transaction& writes, const std::string& text) { writes.texts.push_back(text); }
-  std::vector<std::string> written() { return store_.written(); }
-
- private:
-  event_relay::testing::manual_clock clock_{sample_instant};
-  Store store_;
-  std::optional<typename Store::host_transaction> host_;
-};
-
 inline event_relay::event_record with_key(std::string id, std::string key) {
   event_relay::event_record record = record_of(std::move(id));
   record.ordering_key = std::move(key);
-  return record;
-}
-
-inline event_relay::event_record named(std::string id, std::string name) {
-  event_relay::event_record record = record_of(std::move(id));
-  record.name = std::move(name);
   return record;
 }
 

@@ -693,7 +693,7 @@ void register_key_end_contract(const contract_registrar& test) {
     };
     const texts before = all();
     for (const std::size_t keys : {0, 1, 100, 100}) {
-      on.store().sweep(keys);
+      on.store().tidy(keys);
       CHECK(all() == before);
     }
   });

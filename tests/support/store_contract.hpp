@@ -113,6 +113,13 @@ inline event_relay::event_record keyed(std::string id, std::string key = "k") {
   return record;
 }
 
+/// An event of the name `name`.
+inline event_relay::event_record named(std::string id, std::string name) {
+  event_relay::event_record record = record_of(std::move(id));
+  record.name = std::move(name);
+  return record;
+}
+
 /// Milliseconds since the fixtures' start.
 inline std::int64_t since_start(event_relay::instant at) { return (at - sample_instant).count(); }
 
@@ -128,6 +135,7 @@ inline std::string text_of(const std::optional<event_relay::stored_event>& seen)
   text += seen->reason ? fmt::format(" {}", wire_name(*seen->reason)) : "";
   text += seen->dead_since ? fmt::format(" at {}", since_start(*seen->dead_since)) : "";
   text += seen->holds_key ? " holding" : "";
+  text += seen->kept_until ? fmt::format(" kept until {}", since_start(*seen->kept_until)) : "";
   for (const event_relay::failure_record& each : seen->failures) {
     text += fmt::format(", {}@{} {}", each.attempt, since_start(each.at), each.text);
   }

@@ -11,7 +11,10 @@
 #include "event_relay/outbox/store.hpp"
 #include "event_relay/testing/manual_clock.hpp"
 #include "support/catch.hpp"
+#include "support/memory_fixture.hpp"
 #include "support/ordering_contract.hpp"
+#include "support/quota_contract.hpp"
+#include "support/retention_contract.hpp"
 #include "support/sample_events.hpp"
 #include "support/store_contract.hpp"
 
@@ -21,33 +24,12 @@ using namespace event_relay;
 using namespace event_relay_test;
 using testing::memory_store;
 
-class memory_fixture {
- public:
-  using store_type = memory_store;
-
-  explicit memory_fixture(std::uint32_t failures_kept = 10) : store_{clock_, failures_kept} {}
-
-  memory_store& store() { return store_; }
-  testing::manual_clock& clock() { return clock_; }
-  memory_store::host_transaction& host() { return *host_; }
-  void begin() { host_.emplace(store_); }
-  void commit() {
-    host_->commit();
-    host_.reset();
-  }
-  void rollback() { host_.reset(); }
-
-  static void leave(memory_store::transaction& writes, const std::string& text) { writes.texts.push_back(text); }
-  std::vector<std::string> written() { return store_.written(); }
-
- private:
-  testing::manual_clock clock_{sample_instant};
-  memory_store store_;
-  std::optional<memory_store::host_transaction> host_;
-};
+using memory_fixture = memory_fixture_of<memory_store>;
 
 [[maybe_unused]] const bool is_registered = register_store_contract<memory_fixture>("memory_store") &&
-                                            register_ordering_contract<memory_fixture>("memory_store");
+                                            register_ordering_contract<memory_fixture>("memory_store") &&
+                                            register_quota_contract<memory_fixture>("memory_store") &&
+                                            register_retention_contract<memory_fixture>("memory_store");
 
 static_assert(event_store<memory_store>);
 static_assert(!event_store<const memory_store>);

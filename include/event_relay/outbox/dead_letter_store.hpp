@@ -30,6 +30,14 @@ struct dead_letter_filter {
   std::optional<instant> until = std::nullopt;
 };
 
+/// Whether the filter finds this dead letter.
+inline bool matches(const dead_letter_filter& filter, const stored_event& event) {
+  const auto agrees = [](const auto& wanted, const auto& is) { return !wanted || *wanted == is; };
+  return agrees(filter.name, event.record.name) && agrees(filter.ordering_key, event.record.ordering_key) &&
+         agrees(filter.correlation_id, event.record.correlation_id) && agrees(filter.reason, *event.reason) &&
+         (!filter.since || *event.dead_since >= *filter.since) && (!filter.until || *event.dead_since < *filter.until);
+}
+
 /// The last dead letter of a page. They are in the order of their death, and of their append where that is
 /// the same.
 struct dead_letter_cursor {

@@ -39,7 +39,7 @@ struct event_record {
 
 enum class append_status {
   appended,   ///< stored, once the transaction commits
-  duplicate,  ///< a row of this event id is there, perhaps a dead letter's; nothing was changed
+  duplicate,  ///< an event of this id is there, perhaps a dead letter or kept; nothing was changed
 };
 
 /// A worker's time-limited right to an event. The token is the store's number of the claim: it never comes
@@ -81,6 +81,7 @@ enum class event_state {
   suspect,      ///< its worker vanished; it is claimed alone
   dead_letter,  ///< no further attempt is made
   blocked,      ///< waits for an earlier event of its key
+  processed,    ///< kept for a while
 };
 
 constexpr std::string_view wire_name(event_state state) {
@@ -90,6 +91,7 @@ constexpr std::string_view wire_name(event_state state) {
     case event_state::suspect: return "suspect";
     case event_state::dead_letter: return "dead-letter";
     case event_state::blocked: return "blocked";
+    case event_state::processed: return "processed";
   }
   return "unknown";
 }
@@ -111,6 +113,8 @@ struct stored_event {
   std::optional<instant> dead_since = std::nullopt;
   /// A dead letter that the later events of its key wait for, until it is redriven or purged.
   bool holds_key = false;
+  /// Present exactly when it is processed: until then it is kept.
+  std::optional<instant> kept_until = std::nullopt;
   /// The last ones, oldest first.
   std::vector<failure_record> failures = {};
 };

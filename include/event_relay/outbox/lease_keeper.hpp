@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <stop_token>
@@ -15,6 +16,7 @@
 
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/family_reservation.hpp"
 #include "event_relay/outbox/store.hpp"
 #include "event_relay/outbox/worker_options.hpp"
 
@@ -33,8 +35,14 @@ class lease_keeper {
     const claimed_event* claim;
     instant held_until;  // unless it was renewed since
     hold state = hold::waiting;
-    bool renewed = true;  // until the lease is lost, or the attempt takes too long
+    std::shared_ptr<family_place> place;  // while it waits or runs, if its family is limited
+    bool renewed = true;                  // until the lease is lost, or the attempt takes too long
     instant started = {};
+
+    void end(hold as) {
+      state = as;
+      place.reset();
+    }
   };
 
  public:
@@ -84,11 +92,13 @@ class lease_keeper {
     batches_.remove_if([&](const batch& each) { return &each == &mine; });
   }
 
-  /// `claims` are held until `until` at the least, and must stay where they are until they are dropped.
-  void hold_all(batch& mine, std::span<const claimed_event> claims, instant until) {
+  /// `claims` are held until `until` at the least, and must stay where they are until they are dropped; each has
+  /// its place in its family as long as it waits or runs.
+  void hold_all(batch& mine, std::span<const claimed_event> claims, instant until,
+                const family_reservation& families = {}) {
     const std::lock_guard lock{mutex_};
     for (const claimed_event& claim : claims) {
-      mine.entries_.push_back({&claim, until});
+      mine.entries_.push_back({&claim, until, hold::waiting, families.place_of(claim)});
     }
   }
 
@@ -102,6 +112,7 @@ class lease_keeper {
     }
     if (now >= std::max(each.held_until, renewed_until_)) {
       each.renewed = false;
+      each.place.reset();
       unsaid_.lost.push_back(named(each));
       return false;
     }
@@ -123,14 +134,14 @@ class lease_keeper {
     const std::lock_guard lock{mutex_};
     for (entry& each : mine.entries_) {
       if (each.state != hold::finished) {
-        each.state = hold::given_back;
+        each.end(hold::given_back);
       }
     }
   }
 
   void finish(batch& mine, std::size_t at) {
     const std::lock_guard lock{mutex_};
-    mine.entries_[at].state = hold::finished;
+    mine.entries_[at].end(hold::finished);
   }
 
   /// The first `count` entries are dealt with.
@@ -228,7 +239,7 @@ class lease_keeper {
   static void take_waiting(batch& mine, std::vector<lease>& into) {
     for (entry& each : mine.entries_) {
       if (each.state == hold::waiting) {
-        each.state = hold::given_back;
+        each.end(hold::given_back);
         into.push_back(each.claim->held);
       }
     }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a worker asks of a store, and what the store answers: the next events to attempt, and what shall
-// become of those that were attempted.
+// What a worker tells a store: what shall become of the events that were attempted. And what the store answers.
 #pragma once
 
 #include <chrono>
@@ -17,19 +16,6 @@
 #include "event_relay/outbox/event_record.hpp"
 
 namespace event_relay {
-
-enum class claim_kind {
-  ordinary,  ///< events that are ready, oldest first
-  suspect,   ///< one event whose worker vanished
-};
-
-struct claim_request {
-  /// At most so many; 0 claims nothing. Of suspects there is never more than one.
-  std::size_t limit = 0;
-  /// How long the lease holds unless it is renewed.
-  std::chrono::milliseconds length{0};
-  claim_kind kind = claim_kind::ordinary;
-};
 
 enum class key_after_dead_letter {
   released,  ///< the next event of the key is attempted
@@ -93,7 +79,7 @@ struct turn_result {
   /// Whether suspects wait to be claimed.
   bool suspects_waiting = false;
   /// When the earliest event becomes ready, or the earliest lease ends; known if fewer events were claimed
-  /// than asked for. Absent if there is none.
+  /// than asked for. Events of a name whose quota is used up do not matter. Absent if there is none.
   std::optional<instant> next_due = std::nullopt;
 };
 

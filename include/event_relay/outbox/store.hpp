@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/claim_request.hpp"
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/wake_signal.hpp"
@@ -30,14 +31,19 @@ namespace event_relay {
 ///       Its history, follow-ups and write are applied with it or not at all.
 ///     - A lease that has expired gives the attempt's number back and makes the event a suspect. If the
 ///       attempt was a solo one, it keeps its number, gets a failure "lease expired", and is `crashed`.
+///     - No more events of a name are claimed than its quota allows, and however many wait for theirs, they
+///       keep no others waiting.
+///     - A processed event is gone, or kept for as long as the store was told to; its id is still taken then.
 ///     - Of the events of one ordering key only the head is ever claimed: the first that was appended and has
 ///       not ended. The next becomes the head in the transaction that ends it, unless it is a dead letter that
 ///       holds its key.
 /// - `renew(leases, length)` holds each lease for `length` from now; false for one that is another's by now.
 /// - `give_back(leases)` undoes claims, the attempts' numbers included; returns how many it undid.
 /// - `find(id)` shows an event that is kept.
-/// - `sweep(keys)` looks at up to so many ordering keys, others at each call, and frees a key's next event
-///   where nothing blocks it any more. What ends an event does that; this is for what a fault has left.
+/// - `tidy(limit)` does a part of the store's housekeeping in one short transaction. It looks at up to `limit`
+///   ordering keys, others at each call, and frees a key's next event where nothing blocks it any more: what ends
+///   an event does that, this is for what a fault has left. It deletes up to `limit` processed events that
+///   have been kept for their time. True if it deleted as many as it might, and so may find more at once.
 /// - `has_unfinished()`: whether anything is ready, scheduled, leased or suspect, for anybody.
 /// - `now()` is the one time of the store, which leases and instants go by.
 /// - `signal()` is woken when events may have become ready.
@@ -56,7 +62,7 @@ concept event_store = requires(Store& store, typename Store::host_connection hos
   { store.renew(leases, length) } -> std::same_as<std::vector<bool>>;
   { store.give_back(leases) } -> std::same_as<std::size_t>;
   { store.find(id) } -> std::same_as<std::optional<stored_event>>;
-  store.sweep(std::size_t{});
+  { store.tidy(std::size_t{}) } -> std::same_as<bool>;
   { store.has_unfinished() } -> std::same_as<bool>;
   { store.now() } -> std::same_as<instant>;
   { store.signal() } -> std::same_as<wake_signal&>;

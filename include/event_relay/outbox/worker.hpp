@@ -77,9 +77,10 @@ class worker {
     return report;
   }
 
-  /// Renews what is held, asks attempts to stop that take too long, and sweeps ordering keys. `run` calls it at
-  /// a third of the lease. Throws what the store throws.
-  void heartbeat() {
+  /// Renews what is held, asks attempts to stop that take too long, and does a part of the store's housekeeping.
+  /// `run` calls it at a third of the lease, and the housekeeping in between as long as there is more. Returns
+  /// whether there is. Throws what the store throws.
+  bool heartbeat() {
     if (const auto warned = parts_.store().warning()) {
       say(outbox_steps::store_warning, breadcrumb_status::warned, *warned);
     }
@@ -87,8 +88,7 @@ class worker {
     given_back_ += found.given_back;
     say_of_each(found.too_long, outbox_steps::run_too_long, "the attempt exceeds its maximum run time");
     say_of_each(found.lost, outbox_steps::lease_lost, "the lease is over, and another worker may have the event");
-    constexpr std::size_t keys_at_a_time = 100;
-    parts_.store().sweep(keys_at_a_time);
+    return parts_.store().tidy(tidied_at_once);
   }
 
  private:
@@ -200,7 +200,11 @@ class worker {
     wake_signal nobody_wakes;
     while (!no_more.stop_requested()) {
       try {
-        heartbeat();
+        const instant next = saturating_add(parts_.store().now(), parts_.options.limits().lease / 3);
+        bool has_more = heartbeat();
+        while (has_more && !no_more.stop_requested() && parts_.store().now() < next) {
+          has_more = parts_.store().tidy(tidied_at_once);  // each lets other writers pass
+        }
       } catch (const store_error& error) {
         say(outbox_steps::heartbeat_failed, breadcrumb_status::retrying, error.what());
       }
@@ -228,6 +232,9 @@ class worker {
           parts_.crumbs().say_of(step, breadcrumb_status::failed, each.name, each.id, each.correlation_id, text);
     }
   }
+
+  // A few milliseconds' work.
+  static constexpr std::size_t tidied_at_once = 200;
 
   worker_parts<Outbox, Handler, Options> parts_;
   // Between two tries of a store that fails: long enough to be no burden, short enough to be back soon.

@@ -3,6 +3,7 @@
 // the store throws, it holds what it had, and goes on from there at the next step.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -19,6 +20,7 @@
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/attempt_runner.hpp"
 #include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/family_reservation.hpp"
 #include "event_relay/outbox/lease_keeper.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/solo_gate.hpp"
@@ -171,10 +173,12 @@ class worker_hand {
     for (finished& each : attempts_) {
       settlements.push_back(std::move(each.to_settle));
     }
-    const instant held_until = saturating_add(parts_.store().now(), parts_.options.limits().lease);
+    const worker_limits& limits = parts_.options.limits();
+    const instant now = parts_.store().now();
+    family_reservation families{limits.families, kind, limit, now, parts_.store().signal()};
     turn_result result;
     try {
-      result = parts_.store().turn(settlements, {limit, parts_.options.limits().lease, kind});
+      result = parts_.store().turn(settlements, {limit, limits.lease, kind, families.quotas()});
     } catch (...) {
       for (std::size_t at = 0; at < settlements.size(); ++at) {
         attempts_[at].to_settle = std::move(settlements[at]);
@@ -182,13 +186,14 @@ class worker_hand {
       throw;
     }
     if (limit > 0) {
+      next_due_ = earlier(result.next_due, families.next_due(result.claimed));
       if (!result.claimed.empty()) {
+        families.take(result.claimed);
         next_ = std::move(result.claimed);
-        parts_.keeper.hold_all(kept_, next_, held_until);
+        parts_.keeper.hold_all(kept_, next_, saturating_add(now, limits.lease), families);
       }
       is_suspects_turn_ = kind == claim_kind::ordinary && result.suspects_waiting &&
                           parts_.store().now() >= parts_.no_suspect_before.load();
-      next_due_ = result.next_due;
     }
     if (!settlements.empty()) {
       take_answers(std::move(result.settled));
@@ -196,6 +201,10 @@ class worker_hand {
     if (limit > 0 && !next_.empty()) {
       parts_.options.observer().on_claimed(next_);
     }
+  }
+
+  static std::optional<instant> earlier(const std::optional<instant>& one, const std::optional<instant>& other) {
+    return one && other ? std::min(one, other) : one ? one : other;
   }
 
   void take_answers(std::vector<settle_result> answers) {

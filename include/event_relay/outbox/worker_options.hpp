@@ -22,6 +22,7 @@
 #include "event_relay/core/event.hpp"
 #include "event_relay/core/random.hpp"
 #include "event_relay/core/relay_options.hpp"
+#include "event_relay/outbox/family_limits.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/worker_observer.hpp"
 
@@ -43,6 +44,8 @@ struct worker_limits {
   std::chrono::milliseconds max_run_time{std::chrono::minutes{5}};
   /// By event name.
   std::map<std::string, std::chrono::milliseconds, std::less<>> max_run_time_of = {};
+  /// Attempts at a time, and a second, on events of one type; none unless told.
+  family_limits families = {};
   /// Of a keyed event that becomes a dead letter. Released, as one bad event should not stop all of its key.
   key_after_dead_letter key = key_after_dead_letter::released;
   /// How often an idle worker looks without being woken: how late it hears of another process's commit.
@@ -99,6 +102,11 @@ class basic_worker_options {
   template <event_type Event>
   basic_worker_options with_max_run_time(milliseconds most) && {
     limits_.max_run_time_of[std::string{Event::name}] = require("max_run_time", most, milliseconds{1}, day);
+    return std::move(*this);
+  }
+  /// For all workers that are given a copy of the same limits.
+  basic_worker_options with_family_limits(family_limits limits) && {
+    limits_.families = std::move(limits);
     return std::move(*this);
   }
   /// What becomes of the later events of a key whose event has become a dead letter.

@@ -4,10 +4,8 @@
 #pragma once
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <string>
+#include <optional>
 #include <string_view>
 
 #include "event_relay/core/instant.hpp"
@@ -15,16 +13,23 @@
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/sqlite/connection.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
+#include "event_relay/sqlite/ready_names.hpp"
 
 namespace event_relay::sqlite::detail {
 
 // When something comes due, and whether suspects wait. It reads only.
 inline void look_ahead(connection& database, turn_result& result, const claim_request& request) {
   if (result.claimed.size() < request.limit) {
-    database.query(
-        "SELECT min(at) FROM (SELECT min(available_at) AS at FROM main.event_relay_events WHERE state = 0 "
-        "UNION ALL SELECT min(leased_until) FROM main.event_relay_events WHERE state = 1)",
-        [&](const row& at) { result.next_due = optional_instant(at, 0); });
+    const auto earliest = [&](std::string_view sql) {
+      std::optional<instant> found;
+      database.query(sql, [&](const row& at) { found = optional_instant(at, 0); });
+      return found;
+    };
+    const auto ready = request.quotas.empty()
+                           ? earliest("SELECT min(available_at) FROM main.event_relay_events WHERE state = 0")
+                           : next_ready_within_quotas(database, result, request);
+    const auto freed = earliest("SELECT min(leased_until) FROM main.event_relay_events WHERE state = 1");
+    result.next_due = ready && freed ? std::min(ready, freed) : ready ? ready : freed;
   }
   result.suspects_waiting =
       database.integer("SELECT EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 2)", 0) != 0;
@@ -71,9 +76,17 @@ inline void claim(connection& database, turn_result& result, const claim_request
         take, token, until);
     return;
   }
+  if (!request.quotas.empty()) {
+    for (const std::int64_t each : ready_within_quotas(database, request, now)) {
+      database.query(
+          "UPDATE main.event_relay_events SET state = 1, attempt = attempt + 1, token = ?1, leased_until = ?2, "
+          "solo = 0 WHERE row = ?3 RETURNING row, attempt, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS,
+          take, token, until, each);
+    }
+    return;
+  }
   // Read first, as RETURNING promises no order (https://sqlite.org/lang_returning.html) and is slower.
-  const auto limit =
-      static_cast<std::int64_t>(std::min<std::uint64_t>(request.limit, std::numeric_limits<std::int64_t>::max()));
+  const std::int64_t limit = row_limit(request.limit);
   database.query("SELECT row, attempt + 1, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS
                  " FROM main.event_relay_events WHERE state = 0 AND available_at <= ? "
                  "ORDER BY available_at, row LIMIT ?",

@@ -23,7 +23,7 @@ inline dead_letter_page read_page(connection& database, const dead_letter_filter
                                   const std::optional<dead_letter_cursor>& after, std::size_t limit) {
   constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
-  const auto one_more = static_cast<std::int64_t>(std::min<std::uint64_t>(limit, most - 1)) + 1;
+  const auto one_more = std::min(row_limit(limit), most - 1) + 1;
   const auto reason = filter.reason ? std::optional{wire_name(*filter.reason)} : std::nullopt;
   dead_letter_page page;
   std::vector<std::int64_t> rows;

@@ -2,8 +2,11 @@
 // How an event stands in the table, and comes back from it: the order of its columns is written here alone.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +26,10 @@ namespace event_relay::sqlite::detail {
 inline std::int64_t integer_of(instant at) { return at.time_since_epoch().count(); }
 inline instant instant_of(std::int64_t milliseconds_since_1970) {
   return instant{std::chrono::milliseconds{milliseconds_since_1970}};
+}
+// What LIMIT takes: 64 bits with a sign.
+inline std::int64_t row_limit(std::size_t limit) {
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(limit, std::numeric_limits<std::int64_t>::max()));
 }
 inline std::optional<instant> optional_instant(const row& at, int column) {
   const auto value = at.optional_integer(column);
@@ -85,12 +92,12 @@ inline bool insert(statement& prepared, sqlite3* database, const event_record& r
 }
 
 // What `stored_event_of` reads.
-#define EVENT_RELAY_STORED_COLUMNS                                                                \
-  "row, state, attempt, token, available_at, leased_until, dead_since, reason, heads_key IS NOT " \
-  "NULL, " EVENT_RELAY_RECORD_COLUMNS
+#define EVENT_RELAY_STORED_COLUMNS                                                                      \
+  "row, state, attempt, token, available_at, leased_until, dead_since, reason, heads_key IS NOT NULL, " \
+  "kept_until, " EVENT_RELAY_RECORD_COLUMNS
 inline stored_event stored_event_of(const row& at) {
   const auto state = static_cast<event_state>(at.integer(1));
-  return {.record = record_of(at, 9),
+  return {.record = record_of(at, 10),
           .state = state,
           .attempts = static_cast<attempt_number>(at.integer(2)),
           .token = static_cast<std::uint64_t>(at.integer(3)),
@@ -98,7 +105,8 @@ inline stored_event stored_event_of(const row& at) {
           .leased_until = optional_instant(at, 5),
           .reason = reason_of(at.text(7)),
           .dead_since = optional_instant(at, 6),
-          .holds_key = state == event_state::dead_letter && at.integer(8) != 0};
+          .holds_key = state == event_state::dead_letter && at.integer(8) != 0,
+          .kept_until = optional_instant(at, 9)};
 }
 
 inline void read_failures(connection& database, std::int64_t event, std::vector<failure_record>& into) {

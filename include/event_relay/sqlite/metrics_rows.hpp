@@ -53,15 +53,14 @@ inline queue_metrics read_metrics(connection& database, instant now) {
     return static_cast<std::uint64_t>(database.integer(sql, 0, parameters...));
   };
   queue_metrics metrics{.at = now};
-  database.query(
-      "SELECT count(*), min(available_at) FROM main.event_relay_events WHERE state = 0 AND available_at <= ?",
-      [&](const row& at) {
-        metrics.ready = static_cast<std::uint64_t>(at.integer(0));
-        if (const auto oldest = optional_instant(at, 1)) {
-          metrics.oldest_lag = now - *oldest;
-        }
-      },
-      integer_of(now));
+  // Each looks into one partial index and no row. Apart, as `min` beside `count` would visit all.
+  metrics.ready =
+      count("SELECT count(*) FROM main.event_relay_events WHERE state = 0 AND available_at <= ?", integer_of(now));
+  database.query("SELECT min(available_at) FROM main.event_relay_events WHERE state = 0", [&](const row& at) {
+    if (const auto oldest = optional_instant(at, 0); oldest && *oldest <= now) {
+      metrics.oldest_lag = now - *oldest;
+    }
+  });
   metrics.scheduled =
       count("SELECT count(*) FROM main.event_relay_events WHERE state = 0 AND available_at > ?", integer_of(now));
   metrics.leased = count("SELECT count(*) FROM main.event_relay_events WHERE state = 1");

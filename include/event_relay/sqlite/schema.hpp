@@ -19,7 +19,7 @@ namespace event_relay::sqlite {
 namespace detail {
 
 /// Each brings the tables from the version that is its index to the next. One that was released is never
-/// changed. State 0 is ready, 1 leased, 2 suspect, 3 a dead letter, 4 blocked, as in `event_state`;
+/// changed. The states are the numbers of `event_state`;
 /// `heads_key` is the ordering key where the event is its key's head.
 inline constexpr std::array<std::string_view, 2> migrations = {R"(
 CREATE TABLE event_relay_outbox (
@@ -67,9 +67,11 @@ CREATE TABLE event_relay_failures (
                                                                R"(
 ALTER TABLE event_relay_events ADD COLUMN ordering_key TEXT;
 ALTER TABLE event_relay_events ADD COLUMN heads_key TEXT;
+ALTER TABLE event_relay_events ADD COLUMN kept_until INTEGER;
 CREATE UNIQUE INDEX event_relay_heads ON event_relay_events (heads_key) WHERE heads_key IS NOT NULL;
 CREATE INDEX event_relay_blocked ON event_relay_events (ordering_key, row) WHERE state = 4;
 CREATE INDEX event_relay_holders ON event_relay_events (heads_key) WHERE state = 3 AND heads_key IS NOT NULL;
+CREATE INDEX event_relay_kept ON event_relay_events (kept_until) WHERE state = 5;
 
 CREATE TABLE event_relay_outcomes (
   name TEXT PRIMARY KEY,

@@ -23,20 +23,34 @@
 
 namespace event_relay::sqlite::detail {
 
-// Of each event the last `kept` failures stay.
-inline void keep_failure(connection& database, const settlement<connection>& each, instant now, std::uint32_t kept) {
+// When a settlement happens, and what is kept of it.
+struct settle_rules {
+  instant now;
+  std::uint32_t failures_kept;
+  std::chrono::milliseconds keep_processed;
+};
+
+// Of each event the last failures stay.
+inline void keep_failure(connection& database, const settlement<connection>& each, const settle_rules& rules) {
   const std::int64_t number = database.integer(
       "UPDATE main.event_relay_events SET failures = failures + 1 WHERE row = ? RETURNING failures", 0, each.held.row);
   database.execute("INSERT INTO main.event_relay_failures VALUES (?, ?, ?, ?, ?)", each.held.row, number, each.attempt,
-                   integer_of(now), *each.failure);
+                   integer_of(rules.now), *each.failure);
   database.execute("DELETE FROM main.event_relay_failures WHERE event = ? AND number <= ?", each.held.row,
-                   number - kept);
+                   number - rules.failures_kept);
 }
 
 // False, and nothing is changed, if the lease is not the event's current one.
-inline bool end_lease(connection& database, const settlement<connection>& each, instant now) {
+inline bool end_lease(connection& database, const settlement<connection>& each, const settle_rules& rules) {
   switch (each.status) {
     case attempt_status::processed:
+      if (rules.keep_processed.count() > 0) {
+        database.execute(
+            "UPDATE main.event_relay_events SET state = 5, kept_until = ?, attempt = ?, leased_until = NULL, "
+            "heads_key = NULL WHERE row = ? AND token = ? AND state = 1",
+            integer_of(saturating_add(rules.now, rules.keep_processed)), each.attempt, each.held.row, each.held.token);
+        break;
+      }
       database.execute("DELETE FROM main.event_relay_events WHERE row = ? AND token = ? AND state = 1", each.held.row,
                        each.held.token);
       break;
@@ -44,35 +58,35 @@ inline bool end_lease(connection& database, const settlement<connection>& each, 
       database.execute(
           "UPDATE main.event_relay_events SET state = 0, available_at = ?, attempt = ?, leased_until = NULL, "
           "crashed = 0 WHERE row = ? AND token = ? AND state = 1",
-          integer_of(saturating_add(now, each.delay)), each.attempt, each.held.row, each.held.token);
+          integer_of(saturating_add(rules.now, each.delay)), each.attempt, each.held.row, each.held.token);
       break;
     case attempt_status::dead_letter:
       database.execute(
           "UPDATE main.event_relay_events SET state = 3, dead_since = ?, reason = ?, attempt = ?, "
           "leased_until = NULL, crashed = 0, heads_key = iif(?, heads_key, NULL) "
           "WHERE row = ? AND token = ? AND state = 1",
-          integer_of(now), wire_name(each.reason), each.attempt, each.key == key_after_dead_letter::held, each.held.row,
-          each.held.token);
+          integer_of(rules.now), wire_name(each.reason), each.attempt, each.key == key_after_dead_letter::held,
+          each.held.row, each.held.token);
       break;
   }
   return database.changes() > 0;
 }
 
-inline settle_status apply(connection& database, const settlement<connection>& each, instant now, std::uint32_t kept) {
-  if (!end_lease(database, each, now)) {
+inline settle_status apply(connection& database, const settlement<connection>& each, const settle_rules& rules) {
+  if (!end_lease(database, each, rules)) {
     return settle_status::stale;
   }
-  if (each.status == attempt_status::processed && each.has_history) {
+  if (each.status == attempt_status::processed && each.has_history && rules.keep_processed.count() == 0) {
     database.execute("DELETE FROM main.event_relay_failures WHERE event = ?", each.held.row);
   }
   if (each.failure && each.status != attempt_status::processed) {
-    keep_failure(database, each, now, kept);
+    keep_failure(database, each, rules);
   }
   if (!each.ordering_key.empty()) {
     set_head(database, each.ordering_key);
   }
   for (const event_record& follow_up : each.follow_ups) {
-    insert(database.prepared(insertion_of(follow_up)), database.handle(), follow_up, now);
+    insert(database.prepared(insertion_of(follow_up)), database.handle(), follow_up, rules.now);
   }
   return settle_status::applied;
 }
@@ -92,13 +106,12 @@ inline void require_disk(connection& database, std::string_view said) {
 }
 
 // Only a handler's write can fail alone; then it is undone, and the rest of the transaction is not.
-inline settle_result settle(connection& database, const settlement<connection>& each, instant now,
-                            std::uint32_t failures_kept) {
+inline settle_result settle(connection& database, const settlement<connection>& each, const settle_rules& rules) {
   if (!each.write) {
-    return {apply(database, each, now, failures_kept), {}};
+    return {apply(database, each, rules), {}};
   }
   savepoint this_one{database.handle()};
-  const settle_status status = apply(database, each, now, failures_kept);
+  const settle_status status = apply(database, each, rules);
   if (status == settle_status::applied) {
     try {
       each.write(database);

@@ -32,30 +32,19 @@
 #include "event_relay/outbox/wake_signal.hpp"
 #include "event_relay/sqlite/claims.hpp"
 #include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/database_file.hpp"
 #include "event_relay/sqlite/dead_letter_rows.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 #include "event_relay/sqlite/host_connections.hpp"
 #include "event_relay/sqlite/metrics_rows.hpp"
 #include "event_relay/sqlite/process_check.hpp"
+#include "event_relay/sqlite/retention.hpp"
 #include "event_relay/sqlite/schema.hpp"
 #include "event_relay/sqlite/settlements.hpp"
+#include "event_relay/sqlite/store_options.hpp"
 #include "event_relay/sqlite/transaction.hpp"
 
 namespace event_relay::sqlite {
-
-struct store_options {
-  /// Of the library's own commits; how sure a host's commit is, the host's connection says. Full, for an
-  /// effect that is stored as done must not be undone by a loss of power.
-  synchronous durability = synchronous::full;
-  /// How long a transaction of the library waits for its turn in this process, and then for another's lock,
-  /// until it fails as `busy`. Well below a lease, so that a heartbeat comes in time.
-  std::chrono::milliseconds busy_timeout{std::chrono::seconds{5}};
-  /// Failures that are kept of each event, the last ones: enough to see what goes wrong, and bounded.
-  std::uint32_t failures_kept = 10;
-  /// Called with each of the library's own connections when it is open. What handlers' writes need beyond
-  /// SQLite's defaults goes here: `PRAGMA foreign_keys = ON`, functions, collations, attached databases.
-  std::function<void(connection&)> on_open = nullptr;
-};
 
 /// An `event_store` in the database file `path`, which is put into WAL mode, as SQLite keeps it from then on.
 /// Tables whose names begin with event_relay_ are its own. **Time** is its clock's, for all processes that
@@ -70,16 +59,15 @@ class store {
   using transaction = connection;
 
   /// Opens or makes the file and brings its tables to this version. Throws store_error; in_memory for a
-  /// path that names no file.
+  /// path that names no file. Throws std::invalid_argument for an option out of its range.
   explicit store(const std::string& path, store_options options = {}, Clock clock = Clock{})
       : options_{std::move(options)},
         clock_{std::move(clock)},
-        database_{require_file(path), options_.busy_timeout},
+        database_{detail::require_file(path), options_.busy_timeout},
         reader_{path, options_.busy_timeout} {
-    enter_wal_mode(path);
-    if (sqlite3_db_readonly(database_.handle(), "main") == 1) {
-      throw store_error{store_errc::read_only, fmt::format("sqlite: {} can only be read", path)};
-    }
+    detail::require_valid(options_);
+    detail::enter_wal_mode(database_, path);
+    detail::require_writable(database_, path);
     database_.execute(options_.durability == synchronous::full ? "PRAGMA synchronous = FULL"
                                                                : "PRAGMA synchronous = NORMAL");
     migrate(database_);
@@ -129,6 +117,9 @@ class store {
   }
 
   turn_result turn(std::span<const settlement<transaction>> settlements, const claim_request& request) {
+    if (!request.quotas.empty()) {
+      have_name_index();
+    }
     turn_result ahead;
     if (settlements.empty() && !has_claimable(ahead, request)) {
       return ahead;
@@ -223,18 +214,20 @@ class store {
     return detail::read_metrics(reader_, clock_.now());
   }
 
-  void sweep(std::size_t keys) {
-    if (!has_blocked()) {
-      return;
+  bool tidy(std::size_t limit) {
+    if (!has_untidy()) {
+      return false;
     }
     const std::lock_guard lock{mutex_};
     immediate_transaction all{database_};
-    detail::swept swept = detail::sweep(database_, swept_to_, keys);
+    detail::swept swept = detail::sweep(database_, swept_to_, limit);
+    const bool may_find_more = detail::delete_kept(database_, clock_.now(), limit);
     all.commit();
     swept_to_ = std::move(swept.to);
     if (swept.freed) {
       signal_->wake();
     }
+    return may_find_more;
   }
 
   bool has_unfinished() {
@@ -267,41 +260,6 @@ class store {
   }
 
  private:
-  static const std::string& require_file(const std::string& path) {
-    if (path.empty() || path == ":memory:" || path.starts_with("file:")) {
-      throw store_error{
-          store_errc::in_memory,
-          fmt::format("sqlite: \"{}\" names no file; an outbox must outlive its process, so give the plain "
-                      "path of a file",
-                      path)};
-    }
-    return path;
-  }
-
-  // While another connection does the same, this fails as busy at once, whatever the timeout.
-  void enter_wal_mode(const std::string& path) {
-    constexpr int tries = 10;
-    for (int tried = 1;; ++tried) {
-      try {
-        return set_wal_mode(path);
-      } catch (const store_error& error) {
-        if (tried == tries || error.code() != make_error_code(store_errc::busy)) {
-          throw;
-        }
-      }
-      const immediate_transaction after_the_other{database_};
-    }
-  }
-
-  void set_wal_mode(const std::string& path) {
-    database_.query("PRAGMA journal_mode = WAL", [&](const row& mode) {
-      if (mode.text(0) != "wal") {
-        throw store_error{store_errc::refused,
-                          fmt::format("sqlite: {} cannot be put into WAL mode, it stays in {}", path, mode.text(0))};
-      }
-    });
-  }
-
   // By place, with what was thrown: writes that took all of the transaction with them.
   using failed_writes = std::map<std::size_t, std::string>;
 
@@ -310,6 +268,7 @@ class store {
                                           const claim_request& request) {
     immediate_transaction all{database_};
     const instant now = clock_.now();
+    const detail::settle_rules rules{now, options_.failures_kept, options_.keep_processed};
     turn_result result;
     bool has_follow_ups = false;
     for (std::size_t at = 0; at < settlements.size(); ++at) {
@@ -318,7 +277,7 @@ class store {
         continue;
       }
       try {
-        result.settled.push_back(detail::settle(database_, settlements[at], now, options_.failures_kept));
+        result.settled.push_back(detail::settle(database_, settlements[at], rules));
       } catch (detail::transaction_ended& ended) {
         failed.emplace(at, std::move(ended.error));
         return std::nullopt;
@@ -338,9 +297,23 @@ class store {
     return result;
   }
 
-  bool has_blocked() {
+  // Whether there is anything to tidy; takes no lock that a writer waits for.
+  bool has_untidy() {
     const std::lock_guard lock{reader_mutex_};
-    return reader_.integer("SELECT EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 4)", 0) != 0;
+    return reader_.integer(
+               "SELECT EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 4) "
+               "OR EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 5 AND kept_until <= ?)",
+               0, detail::integer_of(clock_.now())) != 0;
+  }
+
+  void have_name_index() {
+    const std::lock_guard lock{mutex_};
+    if (!has_name_index_) {
+      immediate_transaction all{database_};
+      detail::make_name_index(database_);
+      all.commit();
+      has_name_index_ = true;
+    }
   }
 
   // A look that needs no write lock, so that idle workers hold up nobody.
@@ -363,6 +336,7 @@ class store {
   std::shared_ptr<wake_signal> signal_ = std::make_shared<wake_signal>();
   std::shared_ptr<host_connections> hosts_;
   std::string swept_to_;
+  bool has_name_index_ = false;
   bool has_warned_ = false;
 };
 

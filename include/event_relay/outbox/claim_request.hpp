@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// What a worker asks of a store: which events to attempt next, and how many.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace event_relay {
+
+enum class claim_kind {
+  ordinary,  ///< events that are ready, oldest first
+  suspect,   ///< one event whose worker vanished
+};
+
+/// Of the events of this name, at most so many in one claim.
+struct claim_quota {
+  std::string name;
+  std::size_t most = 0;
+
+  bool operator==(const claim_quota&) const = default;
+};
+
+struct claim_request {
+  /// At most so many; 0 claims nothing. Of suspects there is never more than one.
+  std::size_t limit = 0;
+  /// How long the lease holds unless it is renewed.
+  std::chrono::milliseconds length{0};
+  claim_kind kind = claim_kind::ordinary;
+  /// For ordinary claims; each name once. Names that are not here have none.
+  std::span<const claim_quota> quotas = {};
+
+  std::size_t most_of(std::string_view name) const {
+    const auto found = std::find_if(quotas.begin(), quotas.end(), [&](const auto& each) { return each.name == name; });
+    return found == quotas.end() ? limit : std::min(limit, found->most);
+  }
+};
+
+}  // namespace event_relay

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// What one claim may take under the limits of families, and the places that its events keep until their attempts
+// are over.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/claim_request.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/family_limits.hpp"
+#include "event_relay/outbox/wake_signal.hpp"
+
+namespace event_relay {
+
+/// A batch's place in a family, for as long as one of the family's events in it waits or runs. When it is free
+/// again, those that wait for it are woken.
+class family_place {
+ public:
+  family_place(std::shared_ptr<detail::family_gate> gate, std::size_t granted, wake_signal& waiting)
+      : gate_{std::move(gate)}, granted_{granted}, waiting_{waiting} {}
+  ~family_place() {
+    settle();
+    if (gate_->leave(taken_)) {
+      waiting_.wake();
+    }
+  }
+  family_place(const family_place&) = delete;
+  family_place& operator=(const family_place&) = delete;
+
+  const std::string& name() const { return gate_->name(); }
+  /// An event was claimed.
+  void take() { ++taken_; }
+  /// No more will be claimed.
+  void settle() { gate_->give_back(std::exchange(granted_, taken_) - taken_); }
+
+ private:
+  std::shared_ptr<detail::family_gate> gate_;
+  std::size_t granted_;
+  wake_signal& waiting_;
+  std::size_t taken_ = 0;
+};
+
+/// What one claim may take of each family, from before the claim until its events are held. Used by one thread.
+class family_reservation {
+ public:
+  /// Nothing is limited.
+  family_reservation() = default;
+  /// For a claim of at most `limit` events; `waiting` wakes those who want a place.
+  family_reservation(const family_limits& limits, claim_kind kind, std::size_t limit, instant now, wake_signal& waiting)
+      : limits_{&limits}, kind_{kind}, now_{now}, waiting_{&waiting} {
+    if (kind != claim_kind::ordinary || limit == 0) {
+      return;
+    }
+    for (const auto& gate : limits.gates_) {
+      const std::size_t granted = gate->enter(limit, now);
+      if (granted > 0) {
+        places_.push_back(std::make_shared<family_place>(gate, granted, waiting));
+      }
+      if (granted < limit) {
+        quotas_.push_back({gate->name(), granted});
+      }
+    }
+  }
+
+  /// For the claim's request: the families of which it may not take whatever is there.
+  std::span<const claim_quota> quotas() const { return quotas_; }
+
+  /// What was claimed; those with a place are put first, so that they keep it for a short time only.
+  void take(std::vector<claimed_event>& claimed) {
+    if (limits_ == nullptr || limits_->empty()) {
+      return;
+    }
+    for (const claimed_event& each : claimed) {
+      if (const auto gate = kind_ == claim_kind::suspect ? limits_->gate_of(each.record.name) : nullptr) {
+        gate->enter_anyway(now_);
+        places_.push_back(std::make_shared<family_place>(gate, 1, *waiting_));
+      }
+      if (const auto place = place_of(each)) {
+        place->take();
+      }
+    }
+    for (const auto& place : places_) {
+      place->settle();
+    }
+    std::stable_partition(claimed.begin(), claimed.end(),
+                          [&](const claimed_event& each) { return place_of(each) != nullptr; });
+  }
+
+  /// Empty if its family has no limit.
+  std::shared_ptr<family_place> place_of(const claimed_event& claim) const {
+    const auto found = std::find_if(places_.begin(), places_.end(),
+                                    [&](const auto& each) { return each->name() == claim.record.name; });
+    return found == places_.end() ? nullptr : *found;
+  }
+
+  /// When a rate allows more of a family than were claimed; absent if none held any back.
+  std::optional<instant> next_due(const std::vector<claimed_event>& claimed) const {
+    std::optional<instant> next;
+    for (const claim_quota& quota : quotas_) {
+      const auto taken = std::count_if(claimed.begin(), claimed.end(),
+                                       [&](const claimed_event& each) { return each.record.name == quota.name; });
+      const auto due = static_cast<std::size_t>(taken) < quota.most ? std::nullopt
+                                                                    : limits_->gate_of(quota.name)->next_attempt(now_);
+      next = next && due ? std::min(next, due) : next ? next : due;
+    }
+    return next;
+  }
+
+ private:
+  const family_limits* limits_ = nullptr;
+  claim_kind kind_ = claim_kind::ordinary;
+  instant now_ = {};
+  wake_signal* waiting_ = nullptr;
+  std::vector<std::shared_ptr<family_place>> places_;
+  std::vector<claim_quota> quotas_;
+};
+
+}  // namespace event_relay
