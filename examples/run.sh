@@ -10,6 +10,6 @@ bash "$top/.ci/build" "$top/build/examples" booking_service -DCMAKE_BUILD_TYPE=R
 [ $# -gt 0 ] || set -- "$here/booking_service/bookings.csv"
 case " $* " in
   *" --db"* | *" --in-process "*) ;;
-  *) set -- --db "$top/build/examples/booking_service.sqlite" "$@" ;;
+  *) set -- "$@" --db "$top/build/examples/booking_service.sqlite" ;;
 esac
 exec "$top/build/examples/examples/booking_service" "$@"

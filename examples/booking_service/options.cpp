@@ -45,6 +45,7 @@ std::variant<options, int> parse_options(int argc, char** argv) {
   bool in_process = false;
   std::string database = *chosen.database;
   double stop_after_seconds = 0.0;
+  std::int64_t keep_processed_seconds = 0;
   std::string kill_at;
 
   CLI::App app{"Plays a file of hotel bookings through a booking service and carries its events to their end.",
@@ -87,6 +88,15 @@ std::variant<options, int> parse_options(int argc, char** argv) {
       ->type_name("N")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
+  auto* const emails =
+      app.add_option("--emails-per-second", chosen.emails_per_second, "Send no more e-mails than that; others go on")
+          ->type_name("N")
+          ->check(CLI::Range(1, 1'000'000));
+  auto* const keep =
+      app.add_option("--keep-processed", keep_processed_seconds, "Keep processed events for so long; 0: not at all")
+          ->type_name("SECONDS")
+          ->check(CLI::Range(std::int64_t{0}, std::int64_t{315'360'000}))
+          ->capture_default_str();
   auto* const stop_after = app.add_option("--stop-after", stop_after_seconds, "Stop gracefully after so long")
                                ->type_name("SECONDS")
                                ->check(CLI::Range(0.0, 86400.0));
@@ -98,6 +108,8 @@ std::variant<options, int> parse_options(int argc, char** argv) {
   app.add_flag("--in-process", in_process, "Without a database: relay in process, retrying at once")
       ->excludes(with_database)
       ->excludes(stop_after)
+      ->excludes(emails)
+      ->excludes(keep)
       ->excludes(kill);
 
   try {
@@ -113,6 +125,7 @@ std::variant<options, int> parse_options(int argc, char** argv) {
   }
   chosen.base_backoff = std::chrono::milliseconds{base_backoff_ms};
   chosen.database = in_process ? std::nullopt : std::optional{database};
+  chosen.keep_processed = std::chrono::seconds{keep_processed_seconds};
   if (*stop_after) {
     chosen.stop_after = std::chrono::milliseconds{static_cast<std::int64_t>(stop_after_seconds * 1000)};
   }

@@ -35,6 +35,10 @@ struct options {
   std::optional<std::string> database = "booking_service.sqlite";
   std::size_t workers = 2;
   std::size_t batch = 100;
+  /// What the mail server takes; absent: as many as come.
+  std::optional<std::uint32_t> emails_per_second;
+  /// How long processed events are kept; 0: not at all.
+  std::chrono::milliseconds keep_processed{0};
   std::optional<std::chrono::milliseconds> stop_after;
   /// Where the process kills itself, and at which passage there; for trying out recovery.
   std::optional<kill_point> kill_at;

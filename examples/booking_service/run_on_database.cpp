@@ -119,6 +119,13 @@ class event_handler : public booking_handler<>, public delivery_handler {
   using delivery_handler::operator();
 };
 
+event_relay::family_limits limits_of(const options& chosen) {
+  event_relay::family_limits limits;
+  return chosen.emails_per_second
+             ? std::move(limits).with<event_relay::email_notification>({.per_second = chosen.emails_per_second})
+             : limits;
+}
+
 /// Requests a stop when the scope is left, however that comes about.
 struct stop_at_end {
   std::stop_source& source;
@@ -131,7 +138,7 @@ run_summary run_on_database(const options& chosen, const run_files& files, const
   return with_sink(files.breadcrumbs, [&](auto sink) {
     tally counts;
     kill_switch kill{chosen.kill_at};
-    event_relay::sqlite::store store{*chosen.database};
+    event_relay::sqlite::store store{*chosen.database, {.keep_processed = chosen.keep_processed}};
     event_relay::outbox outbox{outbox_events{}, store, event_relay::json_codec{}};
     event_relay::worker worker{outbox, event_handler{kill},
                                event_relay::worker_options()
@@ -139,6 +146,7 @@ run_summary run_on_database(const options& chosen, const run_files& files, const
                                    .with_threads(chosen.workers)
                                    .with_batch(chosen.batch)
                                    .with_lease(lease)
+                                   .with_family_limits(limits_of(chosen))
                                    .with_backoff(event_relay::exponential_backoff{chosen.base_backoff})
                                    .with_faults(injected_faults(chosen))
                                    .with_sink(std::move(sink))

@@ -2,16 +2,13 @@
 // What an outbox in an SQLite file costs beside a loop written by hand, FULL and in WAL mode: the two take turns
 // within one run, so read their ratios. The temporary folder must be on a disk; in memory, commits cost nothing.
 #include <malloc.h>
-#include <stdlib.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -31,40 +28,20 @@
 #include <event_relay/json/json_codec.hpp>
 #include <event_relay/sqlite/sqlite.hpp>
 
+#include "benchmark/measure.hpp"
 #include "events.hpp"
 
 namespace {
 
 using namespace bookings;
+using namespace event_relay_benchmark;
 using namespace std::chrono_literals;
 using event_relay::json_codec;
 using event_relay::worker;
 using event_relay::worker_options;
 using event_relay::sqlite::immediate_transaction;
 using event_relay::sqlite::store;
-using steady = std::chrono::steady_clock;
-using seconds = std::chrono::duration<double>;
 using microseconds = std::chrono::duration<double, std::micro>;
-
-class temporary_folder {
- public:
-  temporary_folder() {
-    if (mkdtemp(path_.data()) == nullptr) {
-      throw std::system_error{errno, std::generic_category(), path_};
-    }
-  }
-  ~temporary_folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  temporary_folder(const temporary_folder&) = delete;
-  temporary_folder& operator=(const temporary_folder&) = delete;
-
-  std::string file(std::string_view name) const { return std::filesystem::path{path_} / name; }
-
- private:
-  std::string path_ = std::filesystem::temp_directory_path() / "event_relay_XXXXXX";
-};
 
 std::vector<booking_created> make_events(std::size_t count) {
   event_relay::event_factory factory;
@@ -78,12 +55,6 @@ std::vector<booking_created> make_events(std::size_t count) {
                                                     .customer_location = "PRT"}));
   }
   return events;
-}
-
-double median(std::vector<double> of) {
-  const auto middle = of.begin() + static_cast<std::ptrdiff_t>(of.size() / 2);
-  std::nth_element(of.begin(), middle, of.end());
-  return of.empty() ? 0 : *middle;
 }
 
 struct close {
@@ -261,19 +232,6 @@ class by_hand {
   std::int64_t token_ = 0;
   std::vector<row> claimed_;
 };
-
-struct cost {
-  double wall = 0;  // in seconds
-  double cpu = 0;   // of all threads; to wait for the disk costs none
-};
-
-template <class Body>
-cost measured(Body body) {
-  const auto start = steady::now();
-  const std::clock_t cpu_start = std::clock();
-  body();
-  return {seconds{steady::now() - start}.count(), static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC};
-}
 
 using batches = std::span<const std::span<const booking_created>>;
 

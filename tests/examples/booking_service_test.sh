@@ -1,41 +1,8 @@
 #!/usr/bin/env bash
 # booking_service_test.sh PROGRAM BOOKINGS: what the program does as its user sees it: output, files, exit
 # status. BOOKINGS is the example's own small file.
-set -u
-program=$1
-bookings=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-fail() {
-  echo "FAILED: $1"
-  failures=$((failures + 1))
-}
-# is WHAT ACTUAL EXPECTED
-is() {
-  [ "$2" = "$3" ] || fail "$1: $2, expected $3"
-}
-# has WHAT FILE TEXT
-has() {
-  grep -qF -- "$3" "$2" || { fail "$1: nothing says \"$3\" in:"; cat "$2"; }
-}
-# run EXPECTED_STATUS [ARGUMENTS]: standard output to out, standard error to err. MODE is how events are kept.
-mode=--in-process
-run() {
-  local expected=$1
-  shift
-  # shellcheck disable=SC2086
-  "$program" $mode "$@" >"$work/out" 2>"$work/err"
-  is "exit status of booking_service $*" "$?" "$expected"
-}
-# The number behind KEY in the summary.
-number() {
-  grep -oE "\"$1\":[0-9]+" "$work/out" | head -n 1 | cut -d: -f2
-}
-lines() {
-  wc -l <"$1" | tr -d ' '
-}
+# shellcheck source=checks.sh
+source "$(dirname "$0")/checks.sh"
 
 # A plain run.
 run 0 --summary json "$bookings"
@@ -187,6 +154,15 @@ is "exit status after Ctrl-C" "$?" 0
 exec 3<&-
 has "Ctrl-C" "$work/err" "stopped; the same command goes on from here"
 
+# Processed events are kept for as long as they shall be, and no longer than the next run's housekeeping.
+mode="--db $work/kept.sqlite"
+run 0 --summary json --keep-processed 3600 "$bookings"
+is "processed events that are kept" "$(number processed)" 30
+# So many e-mails and no more; the others are not kept waiting, and all are sent in the end.
+mode="--db $work/slow.sqlite"
+run 0 --summary json --emails-per-second 100 "$bookings"
+is "notifications with --emails-per-second" "$(number notifications)" 36
+
 # Databases that cannot serve.
 mode=
 run 1 --db :memory: "$bookings"
@@ -200,7 +176,8 @@ run 1 --db "$work/no.sqlite" "$bookings"
 has "a file that is no database" "$work/err" "file is not a database"
 run 2 --db "$work/both" --breadcrumbs "$work/both" "$bookings"
 has "one file for database and breadcrumbs" "$work/err" "the database and breadcrumbs cannot both go to $work/both"
-for wrong in "--workers 0" "--batch 0" "--stop-after -1" "--kill-at nowhere:1" "--kill-at after-claim:0" "--in-process --db x"; do
+for wrong in "--workers 0" "--batch 0" "--stop-after -1" "--keep-processed -1" "--emails-per-second 0" "--kill-at nowhere:1" "--kill-at after-claim:0" "--in-process --db x" \
+  "--in-process --keep-processed 5"; do
   # shellcheck disable=SC2086
   run 2 $wrong "$bookings"
   has "$wrong" "$work/err" "${wrong%% *}"

@@ -295,7 +295,7 @@ TEST_CASE("dead_letters: exported, every field by its name") {
   on.settle(bench::told_retry(on.claim_one(), 0ms, "busy"));
   on.clock().advance(1500ms);
   on.settle(
-      bench::told_bury(on.claim_one(), bench::key_after::released, dead_letter_reason::max_attempts_exhausted, "gone"));
+      bench::told_bury(on.claim_one(), bench::key_after::held, dead_letter_reason::max_attempts_exhausted, "gone"));
   std::string line;
   const auto keep = [&](std::string_view text) { line = text; };
   CHECK(on.letters.export_to(keep) == 1);
@@ -304,7 +304,7 @@ TEST_CASE("dead_letters: exported, every field by its name") {
     "deadSince": "2026-03-20T10:00:01.500Z", "attempts": 2, "occurredAt": "2026-03-20T10:00:00.000Z",
     "availableAt": "2026-03-20T10:00:00.000Z", "correlationId": "corr-1", "orderingKey": "booking-1",
     "causedBy": "evt-0", "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-    "source": "booking-api", "payload": "{\"bookingId\":\"booking-1\"}",
+    "source": "booking-api", "holdsKey": true, "payload": "{\"bookingId\":\"booking-1\"}",
     "failures": [{"attempt": 1, "at": "2026-03-20T10:00:00.000Z", "text": "busy"},
                  {"attempt": 2, "at": "2026-03-20T10:00:01.500Z", "text": "gone"}]})"));
 }

@@ -72,6 +72,10 @@ inline void append_json(fmt::memory_buffer& out, const stored_event& event) {
   text("causedBy", record.caused_by);
   text("traceparent", record.trace);
   text("source", record.source);
+  if (event.holds_key) {
+    name("holdsKey");
+    detail::append(out, "true");
+  }
   text("payload", record.payload);
   name("failures");
   detail::append(out, "[");

@@ -30,6 +30,7 @@
 #include "event_relay/outbox/store.hpp"
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/outbox/wake_signal.hpp"
+#include "event_relay/sqlite/appending.hpp"
 #include "event_relay/sqlite/claims.hpp"
 #include "event_relay/sqlite/connection.hpp"
 #include "event_relay/sqlite/database_file.hpp"
@@ -84,36 +85,7 @@ class store {
   /// rolls the transaction back when the disk is full or fails. `changes()` of the connection is the
   /// append's afterwards; `last_insert_rowid()` is as it was.
   std::vector<append_status> append(sqlite3* host, std::span<const event_record> records) {
-    if (sqlite3_get_autocommit(host) != 0) {
-      throw store_error{store_errc::no_transaction,
-                        "sqlite: append joins the transaction of the change that the event tells of; begin it with "
-                        "BEGIN IMMEDIATE, or an immediate_transaction"};
-    }
-    host_connections::guest& guest = hosts_->guest_on(host);
-    struct keep_rowid {
-      sqlite3* on;
-      sqlite3_int64 last = sqlite3_last_insert_rowid(on);
-      ~keep_rowid() { sqlite3_set_last_insert_rowid(on, last); }
-    };
-    const keep_rowid kept{host};
-    guest.watch_commit();
-    const instant now = clock_.now();
-    std::vector<append_status> answers;
-    answers.reserve(records.size());
-    const auto insert_all = [&] {
-      for (const event_record& record : records) {
-        answers.push_back(detail::insert(guest.insertion(record), host, record, now) ? append_status::appended
-                                                                                     : append_status::duplicate);
-      }
-    };
-    if (records.size() == 1) {
-      insert_all();
-    } else {
-      savepoint all_or_none{host};
-      insert_all();
-      all_or_none.release();
-    }
-    return answers;
+    return detail::append(*hosts_, host, records, clock_.now());
   }
 
   turn_result turn(std::span<const settlement<transaction>> settlements, const claim_request& request) {

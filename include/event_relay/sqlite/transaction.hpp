@@ -2,9 +2,6 @@
 // What is done together or not at all: a write transaction, and a part of one.
 #pragma once
 
-#include <optional>
-#include <utility>
-
 #include <fmt/format.h>
 #include <sqlite3.h>
 
@@ -30,7 +27,7 @@ inline void run(sqlite3* database, const char* sql) {
 /// write in the order in which they came (`write_turn`). Throws store_error.
 class immediate_transaction {
  public:
-  explicit immediate_transaction(sqlite3* database) : database_{database}, turn_{std::in_place, database} {
+  explicit immediate_transaction(sqlite3* database) : database_{database}, turn_{database} {
     detail::run(database, "BEGIN IMMEDIATE");
   }
   explicit immediate_transaction(connection& on) : immediate_transaction{on.handle()} {}
@@ -46,12 +43,12 @@ class immediate_transaction {
   void commit() {
     detail::run(database_, "COMMIT");
     is_open_ = false;
-    turn_.reset();
+    turn_.end();
   }
 
  private:
   sqlite3* database_;
-  std::optional<write_turn> turn_;
+  write_turn turn_;
   bool is_open_ = true;
 };
 

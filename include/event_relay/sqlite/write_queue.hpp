@@ -42,10 +42,16 @@ class write_turn {
       place_->is_first.wait_for(lock, busy_timeout_of(database), is_first);
     }
   }
-  ~write_turn() {
+  ~write_turn() { end(); }
+  write_turn(const write_turn&) = delete;
+  write_turn& operator=(const write_turn&) = delete;
+
+  /// Lets the next one in; the destructor does the same.
+  void end() {
     if (!has_place_) {
       return;
     }
+    has_place_ = false;
     const std::lock_guard lock{mutex()};
     std::list<waiter>& line = line_->second;
     line.erase(place_);
@@ -55,8 +61,6 @@ class write_turn {
       line.front().is_first.notify_one();
     }
   }
-  write_turn(const write_turn&) = delete;
-  write_turn& operator=(const write_turn&) = delete;
 
  private:
   struct waiter {
