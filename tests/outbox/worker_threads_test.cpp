@@ -86,6 +86,17 @@ std::string steps_of(event_relay::testing::collecting_sink& sink) {
   return steps;
 }
 
+// Finds something to tidy so many times.
+struct untidy_store : event_relay::testing::memory_store {
+  using memory_store::memory_store;
+  bool tidy(std::size_t limit) {
+    limits += limit;
+    return ++tidied < 7;
+  }
+  std::atomic<int> tidied = 0;
+  std::atomic<std::size_t> limits = 0;
+};
+
 // Runs a worker beside the test until it is stopped; the test's end stops it as well.
 template <class Worker>
 class running {
@@ -607,4 +618,15 @@ TEST_CASE("worker threads: an attempt that never ends, suspects are put off for 
   tested.run_once();
   CHECK(tested.run_once() == worker_report{.processed = 1});
   CHECK(bench.handler.ids() == "hung first second suspect");
+}
+
+TEST_CASE(
+    "worker threads: the store is tidied a part at a time, and on until nothing is left, before the next heartbeat") {
+  worker_bench<untidy_store> bench;
+  worker tested{bench.box, bench.handler, sleepy_options(bench)};
+  running work{tested};
+  wait_until([&] { return bench.store.tidied == 7; });
+  CHECK_FALSE(happens_soon([&] { return bench.store.tidied > 7; }));
+  CHECK(bench.store.limits == 7 * 200);
+  CHECK(work.stop() == worker_report{});
 }
