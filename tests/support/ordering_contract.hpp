@@ -692,7 +692,7 @@ void register_key_end_contract(const contract_registrar& test) {
       return seen;
     };
     const texts before = all();
-    for (const std::size_t keys : {0, 1, 100, 100}) {
+    for (const std::size_t keys : std::vector<std::size_t>{0, 1, 100, 100}) {
       on.store().tidy(keys);
       CHECK(all() == before);
     }
