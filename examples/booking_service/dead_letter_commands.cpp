@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdio>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -117,7 +118,7 @@ template <class ById, class ByFilter>
 int change(const operator_request& asked, std::string_view done, ById by_id, ByFilter by_filter) {
   std::size_t changed = asked.ids.empty() ? by_filter() : 0;
   int status = 0;
-  for (const std::string& id : asked.ids) {
+  for (const std::string& id : std::set<std::string>{asked.ids.begin(), asked.ids.end()}) {
     if (by_id(id)) {
       ++changed;
     } else {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,8 @@ class counting_fixture {
   void rollback() { host_.execute("ROLLBACK"); }
   static void leave(sqlite::connection&, const std::string&) {}
   static std::vector<std::string> written() { return {}; }
+
+  sqlite::connection& sql() { return host_; }
 
   template <class Call>
   std::int64_t steps_of(Call call) {
@@ -106,7 +109,7 @@ void work_on_ten(bench& on) {
   for (int number = 0; number < 10; ++number) {
     on.add(keyed(fmt::format("evt-{}", number), fmt::format("key-{}", number % 3)), fmt::format("plain-{}", number));
   }
-  for (int round = 0; round < 6; ++round) {
+  for (int round = 0; round < 10; ++round) {
     for (const claimed_event& each : on.claim()) {
       on.settle(each.attempt == 1 ? bench::retry(each, 0ms) : bench::end(each));
     }
@@ -210,6 +213,48 @@ TEST_CASE("sqlite scale: redrive, purge and a settle of one event of a long key,
   add_many(on, [](int number) { return keyed(fmt::format("evt-{}", number)); });
   without.add(keyed("evt-0"), keyed("evt-1"), keyed("evt-2"));
   CHECK(round(on) <= round(without) + a_few);
+}
+
+TEST_CASE("sqlite scale: what the host's ANALYZE finds sends no statement another way") {
+  const auto work = [](bench& on) {
+    return on.steps_of([&] {
+      work_on_ten(on);
+      on.claim_suspects();
+      on.store().metrics();
+      on.store().has_unfinished();
+      on.store().tidy(1);
+      const claimed_event dead = on.suspect("suspect");
+      on.settle(bench::bury_holding(dead));
+      on.store().dead_letters({}, std::nullopt, 10);
+      CHECK(on.purge("suspect") == 1);
+      CHECK(on.claim(5).size() <= 5);
+    });
+  };
+  const auto fill = [](bench& on, int state) {
+    switch (state) {
+      case 0: add_stuck_key(on); break;
+      case 1:
+        add_many(on, [&](int number) { return due_at(fmt::format("evt-{}", number), on.clock().now() + 24h); });
+        break;
+      default:
+        add_many(on, [](int number) { return record_of(fmt::format("evt-{}", number)); });
+        for (const claimed_event& each : on.claim(many)) {
+          on.settle(state == 2 ? bench::end(each)
+                               : bench::bury(each, dead_letter_reason::rejected,
+                                             each.held.row % 10 == 0 ? std::optional{"busy"} : std::nullopt));
+        }
+        break;
+    }
+  };
+  for (int state = 0; state < 4; ++state) {
+    INFO(state);
+    bench on{10, 24h};
+    bench plain{10, 24h};
+    fill(on, state);
+    fill(plain, state);
+    on.sql().execute("ANALYZE");
+    CHECK(work(on) <= work(plain) + a_few);
+  }
 }
 
 TEST_CASE("sqlite scale: metrics visit each index's own rows alone") {

@@ -420,6 +420,20 @@ void register_head_contract(const contract_registrar& test) {
     CHECK(texts_of(on.store().turn(ended, {10, 30s}).claimed) == texts{"b #1"});
   });
 
+  test("key, its next event is free, or will be, after a turn that claims nothing: somebody is woken", [] {
+    bench on;
+    on.add("plain");
+    auto claims = on.claim();
+    std::uint64_t before = on.hints();
+    on.settle(on.end(claims.at(1)));
+    CHECK(on.hints() == before);
+    on.settle(on.end(claims.at(0)));
+    CHECK(on.hints() > before);
+    before = on.hints();
+    on.settle(on.retry(on.claim_one(), 5s));
+    CHECK(on.hints() > before);
+  });
+
   test("key, others and events without one do not wait for it", [] {
     bench on;
     on.add(keyed("d", "K"), "e", "f", keyed("g", "K"), keyed("h", "k "));

@@ -110,7 +110,7 @@ class dead_letters {
     return found && found->state == event_state::dead_letter ? std::move(found) : std::nullopt;
   }
 
-  /// False if there is no such dead letter.
+  /// False if there is no such dead letter. While another holds its key, it waits for that one.
   bool redrive(const std::string& id) {
     const redrive_request request{id, store_.now()};
     return store_.redrive({&request, 1}).front();
@@ -126,7 +126,7 @@ class dead_letters {
     std::size_t redriven = 0;
     std::size_t position = 0;
     std::set<std::string> redriven_at_start;  // who dies again at once is as dead by `start` as those that wait
-    for_each_page(filter, options.at_most, [&](const dead_letter_page& page) {
+    for_each_page(filter, options.at_most, start, [&](const dead_letter_page& page) {
       if (options.run == run_kind::dry) {
         redriven += page.events.size();
         return;
@@ -152,7 +152,7 @@ class dead_letters {
   /// Deletes them for good. Returns how many.
   std::size_t purge(const dead_letter_filter& filter, run_kind run = run_kind::real) {
     std::size_t purged = 0;
-    for_each_page(filter, std::numeric_limits<std::size_t>::max(), [&](const dead_letter_page& page) {
+    for_each_page(filter, std::numeric_limits<std::size_t>::max(), store_.now(), [&](const dead_letter_page& page) {
       std::vector<std::string> ids;
       for (const stored_event& each : page.events) {
         ids.push_back(each.record.id);
@@ -166,7 +166,7 @@ class dead_letters {
   template <line_writer Writer>
   std::size_t export_to(Writer& write, const dead_letter_filter& filter = {}) {
     std::size_t exported = 0;
-    for_each_page(filter, std::numeric_limits<std::size_t>::max(), [&](const dead_letter_page& page) {
+    for_each_page(filter, std::numeric_limits<std::size_t>::max(), store_.now(), [&](const dead_letter_page& page) {
       for (const stored_event& each : page.events) {
         fmt::memory_buffer line;
         append_json(line, each);
@@ -179,11 +179,11 @@ class dead_letters {
   }
 
  private:
-  // Of those that are dead at the start.
+  // Of those that are dead at `start`.
   template <class Visit>
-  void for_each_page(dead_letter_filter filter, std::size_t at_most, Visit visit) {
-    const instant now = saturating_add(store_.now(), std::chrono::milliseconds{1});
-    filter.until = filter.until ? std::min(*filter.until, now) : now;
+  void for_each_page(dead_letter_filter filter, std::size_t at_most, instant start, Visit visit) {
+    const instant after_start = saturating_add(start, std::chrono::milliseconds{1});
+    filter.until = filter.until ? std::min(*filter.until, after_start) : after_start;
     std::optional<dead_letter_cursor> after;
     while (at_most > 0) {
       const dead_letter_page page = store_.dead_letters(filter, after, std::min(at_most, batch));

@@ -111,7 +111,7 @@ struct stored_event {
   /// Both present exactly when it is a dead letter.
   std::optional<dead_letter_reason> reason = std::nullopt;
   std::optional<instant> dead_since = std::nullopt;
-  /// A dead letter that the later events of its key wait for, until it is redriven or purged.
+  /// A dead letter that the other events of its key wait for, until it is redriven or purged.
   bool holds_key = false;
   /// Present exactly when it is processed: until then it is kept.
   std::optional<instant> kept_until = std::nullopt;

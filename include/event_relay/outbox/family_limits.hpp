@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@
 
 #include "event_relay/core/event.hpp"
 #include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/wake_signal.hpp"
 
 namespace event_relay {
 
@@ -29,7 +31,8 @@ struct family_limit {
   /// Attempts at a time, 1 or more.
   std::optional<std::size_t> running = std::nullopt;
   /// Attempts a second, 1 to 1000000, counted when their events are claimed: in a time t no more than t times
-  /// this, and a tenth of a second's (or 1, if that is less) at once.
+  /// this, and a tenth of a second's (or 1, if that is less) at once. A suspect, which is alone, is not put off
+  /// for either limit, but counts.
   std::optional<std::uint32_t> per_second = std::nullopt;
 };
 
@@ -42,11 +45,12 @@ class family_gate {
 
   const std::string& name() const { return name_; }
 
-  // How many attempts, at most `wanted`, one batch may make now; they are counted, and so is the batch.
-  std::size_t enter(std::size_t wanted, instant now) {
+  // How many attempts, at most `wanted`, one batch may make now; they are counted, and so is the batch. If there is
+  // no place for it, `refused` is woken when there is.
+  std::size_t enter(std::size_t wanted, instant now, wake_signal& refused) {
     const std::lock_guard lock{mutex_};
     if (most_.running && running_ >= *most_.running) {
-      is_waited_for_ = true;
+      refused_.insert(refused.weak_from_this());
       return 0;
     }
     std::size_t granted = wanted;
@@ -74,11 +78,21 @@ class family_gate {
     tokens_ = std::min(capacity(), tokens_ + static_cast<std::int64_t>(attempts) * token);
   }
 
-  // The batch is over. True if it had events and another was refused meanwhile.
-  bool leave(std::size_t attempts) {
-    const std::lock_guard lock{mutex_};
-    --running_;
-    return attempts > 0 && std::exchange(is_waited_for_, false);
+  // The batch is over. If it `may_have_kept_out` somebody, those who were refused meanwhile are woken.
+  void leave(bool may_have_kept_out) {
+    signals freed_for;
+    {
+      const std::lock_guard lock{mutex_};
+      --running_;
+      if (may_have_kept_out) {
+        freed_for = std::exchange(refused_, {});
+      }
+    }
+    for (const auto& each : freed_for) {
+      if (const auto waiting = each.lock()) {
+        waiting->wake();
+      }
+    }
   }
 
   // When the rate allows the next attempt; absent if it does by now.
@@ -96,6 +110,8 @@ class family_gate {
   }
 
  private:
+  using signals = std::set<std::weak_ptr<wake_signal>, std::owner_less<>>;
+
   // In thousandths of an attempt, so that `per_second` of them come in a millisecond.
   static constexpr std::int64_t token = 1000;
 
@@ -104,14 +120,16 @@ class family_gate {
   void count_tokens(instant now) {
     const std::int64_t elapsed = counted_ ? std::clamp<std::int64_t>((now - *counted_).count(), 0, 10'000'000) : 0;
     tokens_ = std::min(capacity(), tokens_ + elapsed * *most_.per_second);
-    counted_ = std::max(counted_.value_or(now), now);
+    // The readings of two threads may cross by a little; more than that is a clock that was set back.
+    const bool is_set_back = counted_ && *counted_ - now > std::chrono::seconds{1};
+    counted_ = is_set_back ? now : std::max(counted_.value_or(now), now);
   }
 
   const std::string name_;
   const family_limit most_;
   std::mutex mutex_;
-  std::size_t running_ = 0;     // batches; each makes one attempt at a time
-  bool is_waited_for_ = false;  // by a batch that was refused
+  std::size_t running_ = 0;  // batches; each makes one attempt at a time
+  signals refused_;
   std::int64_t tokens_;
   std::optional<instant> counted_;
 };

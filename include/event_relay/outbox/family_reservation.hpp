@@ -24,13 +24,11 @@ namespace event_relay {
 /// again, those that wait for it are woken.
 class family_place {
  public:
-  family_place(std::shared_ptr<detail::family_gate> gate, std::size_t granted, wake_signal& waiting)
-      : gate_{std::move(gate)}, granted_{granted}, waiting_{waiting} {}
+  family_place(std::shared_ptr<detail::family_gate> gate, std::size_t granted)
+      : gate_{std::move(gate)}, granted_{granted} {}
   ~family_place() {
-    settle();
-    if (gate_->leave(taken_)) {
-      waiting_.wake();
-    }
+    settle(false);
+    gate_->leave(may_have_kept_out_);
   }
   family_place(const family_place&) = delete;
   family_place& operator=(const family_place&) = delete;
@@ -38,14 +36,18 @@ class family_place {
   const std::string& name() const { return gate_->name(); }
   /// An event was claimed.
   void take() { ++taken_; }
-  /// No more will be claimed.
-  void settle() { gate_->give_back(std::exchange(granted_, taken_) - taken_); }
+  /// No more will be claimed. Two idle workers that find nothing for their places must not wake each other for
+  /// ever; so if there were none, and the claim was not full of others, nobody will be woken.
+  void settle(bool is_claim_full) {
+    gate_->give_back(std::exchange(granted_, taken_) - taken_);
+    may_have_kept_out_ = may_have_kept_out_ || taken_ > 0 || is_claim_full;
+  }
 
  private:
   std::shared_ptr<detail::family_gate> gate_;
   std::size_t granted_;
-  wake_signal& waiting_;
   std::size_t taken_ = 0;
+  bool may_have_kept_out_ = false;
 };
 
 /// What one claim may take of each family, from before the claim until its events are held. Used by one thread.
@@ -53,16 +55,16 @@ class family_reservation {
  public:
   /// Nothing is limited.
   family_reservation() = default;
-  /// For a claim of at most `limit` events; `waiting` wakes those who want a place.
+  /// For a claim of at most `limit` events; `waiting` is woken when a place is free that was not now.
   family_reservation(const family_limits& limits, claim_kind kind, std::size_t limit, instant now, wake_signal& waiting)
-      : limits_{&limits}, kind_{kind}, now_{now}, waiting_{&waiting} {
+      : limits_{&limits}, kind_{kind}, limit_{limit}, now_{now} {
     if (kind != claim_kind::ordinary || limit == 0) {
       return;
     }
     for (const auto& gate : limits.gates_) {
-      const std::size_t granted = gate->enter(limit, now);
+      const std::size_t granted = gate->enter(limit, now, waiting);
       if (granted > 0) {
-        places_.push_back(std::make_shared<family_place>(gate, granted, waiting));
+        places_.push_back(std::make_shared<family_place>(gate, granted));
       }
       if (granted < limit) {
         quotas_.push_back({gate->name(), granted});
@@ -81,14 +83,14 @@ class family_reservation {
     for (const claimed_event& each : claimed) {
       if (const auto gate = kind_ == claim_kind::suspect ? limits_->gate_of(each.record.name) : nullptr) {
         gate->enter_anyway(now_);
-        places_.push_back(std::make_shared<family_place>(gate, 1, *waiting_));
+        places_.push_back(std::make_shared<family_place>(gate, 1));
       }
       if (const auto place = place_of(each)) {
         place->take();
       }
     }
     for (const auto& place : places_) {
-      place->settle();
+      place->settle(claimed.size() == limit_);
     }
     std::stable_partition(claimed.begin(), claimed.end(),
                           [&](const claimed_event& each) { return place_of(each) != nullptr; });
@@ -117,8 +119,8 @@ class family_reservation {
  private:
   const family_limits* limits_ = nullptr;
   claim_kind kind_ = claim_kind::ordinary;
+  std::size_t limit_ = 0;
   instant now_ = {};
-  wake_signal* waiting_ = nullptr;
   std::vector<std::shared_ptr<family_place>> places_;
   std::vector<claim_quota> quotas_;
 };

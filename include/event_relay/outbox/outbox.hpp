@@ -95,7 +95,9 @@ class outbox {
             .trace = options.trace ? std::string{options.trace->view()} : std::string{},
             .source = options.source,
             .ordering_key = options.ordering_key,
-            .available_at = options.available_at};
+            .available_at = options.available_at
+                                ? std::optional{std::clamp(*options.available_at, min_instant, max_instant)}
+                                : std::nullopt};
   }
 
   static void require_text(std::string_view field, std::string_view text, std::size_t least) {

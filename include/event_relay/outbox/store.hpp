@@ -69,6 +69,23 @@ concept event_store = requires(Store& store, typename Store::host_connection hos
   { store.warning() } -> std::same_as<std::optional<std::string>>;
 };
 
+/// Whether a turn may have made events ready, or due at an instant, that its own claim did not take: follow-ups; and,
+/// where it claimed nothing or as much as it might, the next of a key, or a retry.
+template <class Transaction>
+bool leaves_work(std::span<const settlement<Transaction>> settlements, const turn_result& result,
+                 const claim_request& request) {
+  const bool has_taken_all = request.kind == claim_kind::ordinary && result.claimed.size() < request.limit;
+  for (std::size_t at = 0; at < settlements.size(); ++at) {
+    const settlement<Transaction>& each = settlements[at];
+    const bool is_applied = result.settled[at].status == settle_status::applied;
+    const bool may_free = !each.ordering_key.empty() || each.status == attempt_status::retry_scheduled;
+    if (is_applied && (!each.follow_ups.empty() || (may_free && !has_taken_all))) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /// A turn that only claims.
 template <event_store Store>
 turn_result claim(Store& store, const claim_request& request) {

@@ -6,14 +6,15 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <stop_token>
 
 namespace event_relay {
 
 /// Counts hints. Read `count()`, look for work, and if there is none, `wait` beyond that count: a hint that
-/// comes in between is not missed. Thread-safe.
-class wake_signal {
+/// comes in between is not missed. Stores hold theirs by a shared_ptr, so that others may refer to it. Thread-safe.
+class wake_signal : public std::enable_shared_from_this<wake_signal> {
  public:
   void wake() {
     {

@@ -193,22 +193,26 @@ class worker {
     if (!mine.next_due()) {
       return longest;
     }
-    return std::clamp(*mine.next_due() - parts_.store().now(), std::chrono::milliseconds{1}, longest);
+    return std::clamp(std::max(*mine.next_due(), min_instant) - parts_.store().now(), std::chrono::milliseconds{1},
+                      longest);
   }
 
   void beat(const std::stop_token& no_more) {
     wake_signal nobody_wakes;
+    const std::chrono::milliseconds every = parts_.options.limits().lease / 3;
     while (!no_more.stop_requested()) {
+      std::chrono::milliseconds wait = every;
       try {
-        const instant next = saturating_add(parts_.store().now(), parts_.options.limits().lease / 3);
+        const instant next = saturating_add(parts_.store().now(), every);
         bool has_more = heartbeat();
         while (has_more && !no_more.stop_requested() && parts_.store().now() < next) {
           has_more = parts_.store().tidy(tidied_at_once);  // each lets other writers pass
         }
+        wait = std::clamp(next - parts_.store().now(), std::chrono::milliseconds{1}, every);
       } catch (const store_error& error) {
         say(outbox_steps::heartbeat_failed, breadcrumb_status::retrying, error.what());
       }
-      nobody_wakes.wait(0, parts_.options.limits().lease / 3, no_more);
+      nobody_wakes.wait(0, wait, no_more);
     }
   }
 

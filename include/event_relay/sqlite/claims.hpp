@@ -25,31 +25,31 @@ inline void look_ahead(connection& database, turn_result& result, const claim_re
       database.query(sql, [&](const row& at) { found = optional_instant(at, 0); });
       return found;
     };
-    const auto ready = request.quotas.empty()
-                           ? earliest("SELECT min(available_at) FROM main.event_relay_events WHERE state = 0")
-                           : next_ready_within_quotas(database, result, request);
-    const auto freed = earliest("SELECT min(leased_until) FROM main.event_relay_events WHERE state = 1");
+    const auto ready = request.quotas.empty() ? earliest("SELECT min(available_at) FROM " EVENT_RELAY_READY)
+                                              : next_ready_within_quotas(database, result, request);
+    const auto freed = earliest("SELECT min(leased_until) FROM " EVENT_RELAY_LEASED);
     result.next_due = ready && freed ? std::min(ready, freed) : ready ? ready : freed;
   }
-  result.suspects_waiting =
-      database.integer("SELECT EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 2)", 0) != 0;
+  result.suspects_waiting = database.integer("SELECT EXISTS (SELECT 1 FROM " EVENT_RELAY_SUSPECTS ")", 0) != 0;
 }
 
 // Expired leases make suspects. An attempt that was not alone is forgotten; a solo one counts as failed.
 inline void expire(connection& database, instant now, std::uint32_t kept) {
   database.execute(
       "INSERT INTO main.event_relay_failures SELECT row, failures + 1, attempt, ?1, 'lease expired' "
-      "FROM main.event_relay_events WHERE state = 1 AND leased_until <= ?1 AND solo",
+      "FROM " EVENT_RELAY_LEASED " AND leased_until <= ?1 AND solo",
       integer_of(now));
+  // CROSS JOIN: from the few that are over to their failures, never the other way round.
   database.execute(
       "DELETE FROM main.event_relay_failures WHERE (event, number) IN (SELECT f.event, f.number FROM "
-      "main.event_relay_events e JOIN main.event_relay_failures f ON f.event = e.row AND f.number <= e.failures + 1 - "
-      "?2 "
+      "main.event_relay_events e INDEXED BY event_relay_leased CROSS JOIN main.event_relay_failures f "
+      "ON f.event = e.row AND f.number <= e.failures + 1 - ?2 "
       "WHERE e.state = 1 AND e.leased_until <= ?1 AND e.solo)",
       integer_of(now), kept);
   database.execute(
-      "UPDATE main.event_relay_events SET state = 2, attempt = attempt - iif(solo, 0, 1), crashed = solo, "
-      "failures = failures + solo, leased_until = NULL WHERE state = 1 AND leased_until <= ?",
+      "UPDATE main.event_relay_events INDEXED BY event_relay_leased SET state = 2, "
+      "attempt = attempt - iif(solo, 0, 1), crashed = solo, failures = failures + solo, leased_until = NULL "
+      "WHERE state = 1 AND leased_until <= ?",
       integer_of(now));
 }
 
@@ -71,7 +71,8 @@ inline void claim(connection& database, turn_result& result, const claim_request
   if (is_solo) {
     database.query(
         "UPDATE main.event_relay_events SET state = 1, attempt = attempt + 1, token = ?1, leased_until = ?2, solo = 1 "
-        "WHERE row = (SELECT min(row) FROM main.event_relay_events WHERE state = 2) "
+        "WHERE row = (SELECT min(row) FROM " EVENT_RELAY_SUSPECTS
+        ") "
         "RETURNING row, attempt, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS,
         take, token, until);
     return;
@@ -87,13 +88,14 @@ inline void claim(connection& database, turn_result& result, const claim_request
   }
   // Read first, as RETURNING promises no order (https://sqlite.org/lang_returning.html) and is slower.
   const std::int64_t limit = row_limit(request.limit);
-  database.query("SELECT row, attempt + 1, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS
-                 " FROM main.event_relay_events WHERE state = 0 AND available_at <= ? "
+  database.query("SELECT row, attempt + 1, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS " FROM " EVENT_RELAY_READY
+                 " AND available_at <= ? "
                  "ORDER BY available_at, row LIMIT ?",
                  take, integer_of(now), limit);
   database.execute(
       "UPDATE main.event_relay_events SET state = 1, attempt = attempt + 1, token = ?1, leased_until = ?2, solo = 0 "
-      "WHERE row IN (SELECT row FROM main.event_relay_events WHERE state = 0 AND available_at <= ?3 "
+      "WHERE row IN (SELECT row FROM " EVENT_RELAY_READY
+      " AND available_at <= ?3 "
       "ORDER BY available_at, row LIMIT ?4)",
       token, until, integer_of(now), limit);
 }

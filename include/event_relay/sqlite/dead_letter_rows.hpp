@@ -29,8 +29,8 @@ inline dead_letter_page read_page(connection& database, const dead_letter_filter
   std::vector<std::int64_t> rows;
   bool has_more = false;
   database.query(
-      "SELECT " EVENT_RELAY_STORED_COLUMNS
-      " FROM main.event_relay_events WHERE state = 3 AND (dead_since, row) > (?1, ?2) "
+      "SELECT " EVENT_RELAY_STORED_COLUMNS " FROM " EVENT_RELAY_DEAD
+      " AND (dead_since, row) > (?1, ?2) "
       "AND dead_since >= ?3 AND dead_since < ?4 AND (?5 IS NULL OR name = ?5) "
       "AND (?6 IS NULL OR ordering_key IS nullif(?6, '')) AND (?7 IS NULL OR correlation_id = ?7) "
       "AND (?8 IS NULL OR reason = ?8) ORDER BY dead_since, row LIMIT ?9",

@@ -45,6 +45,17 @@ inline std::optional<dead_letter_reason> reason_of(std::string_view name) {
   return std::nullopt;
 }
 
+// The events of a state, by their index: what ANALYZE finds in a host's database must not send a statement through
+// all rows (https://sqlite.org/lang_indexedby.html).
+#define EVENT_RELAY_READY "main.event_relay_events INDEXED BY event_relay_ready WHERE state = 0"
+#define EVENT_RELAY_LEASED "main.event_relay_events INDEXED BY event_relay_leased WHERE state = 1"
+#define EVENT_RELAY_SUSPECTS "main.event_relay_events INDEXED BY event_relay_suspects WHERE state = 2"
+#define EVENT_RELAY_DEAD "main.event_relay_events INDEXED BY event_relay_dead_letters WHERE state = 3"
+#define EVENT_RELAY_HOLDERS \
+  "main.event_relay_events INDEXED BY event_relay_holders WHERE state = 3 AND heads_key IS NOT NULL"
+#define EVENT_RELAY_BLOCKED "main.event_relay_events INDEXED BY event_relay_blocked WHERE state = 4"
+#define EVENT_RELAY_KEPT "main.event_relay_events INDEXED BY event_relay_kept WHERE state = 5"
+
 // What `record_of` reads from `first` on.
 #define EVENT_RELAY_RECORD_COLUMNS                                                             \
   "id, name, payload, occurred_at, correlation_id, replayed, caused_by, traceparent, source, " \
@@ -69,7 +80,7 @@ inline constexpr std::string_view insert_event =
 // An event with a key is the head of it, or waits behind those that are there. A held dead letter is a head.
 #define EVENT_RELAY_IS_BEHIND                                                 \
   "(EXISTS (SELECT 1 FROM main.event_relay_events WHERE heads_key = ?10) OR " \
-  "EXISTS (SELECT 1 FROM main.event_relay_events WHERE ordering_key = ?10 AND state = 4))"
+  "EXISTS (SELECT 1 FROM " EVENT_RELAY_BLOCKED " AND ordering_key = ?10))"
 inline constexpr std::string_view insert_keyed_event =
     "INSERT INTO main.event_relay_events (" EVENT_RELAY_RECORD_COLUMNS
     ", available_at, state, heads_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "

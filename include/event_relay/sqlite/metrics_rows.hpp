@@ -54,20 +54,18 @@ inline queue_metrics read_metrics(connection& database, instant now) {
   };
   queue_metrics metrics{.at = now};
   // Each looks into one partial index and no row. Apart, as `min` beside `count` would visit all.
-  metrics.ready =
-      count("SELECT count(*) FROM main.event_relay_events WHERE state = 0 AND available_at <= ?", integer_of(now));
-  database.query("SELECT min(available_at) FROM main.event_relay_events WHERE state = 0", [&](const row& at) {
+  metrics.ready = count("SELECT count(*) FROM " EVENT_RELAY_READY " AND available_at <= ?", integer_of(now));
+  database.query("SELECT min(available_at) FROM " EVENT_RELAY_READY, [&](const row& at) {
     if (const auto oldest = optional_instant(at, 0); oldest && *oldest <= now) {
-      metrics.oldest_lag = now - *oldest;
+      metrics.oldest_lag = now - std::max(*oldest, min_instant);
     }
   });
-  metrics.scheduled =
-      count("SELECT count(*) FROM main.event_relay_events WHERE state = 0 AND available_at > ?", integer_of(now));
-  metrics.leased = count("SELECT count(*) FROM main.event_relay_events WHERE state = 1");
-  metrics.suspects = count("SELECT count(*) FROM main.event_relay_events WHERE state = 2");
-  metrics.dead_letters = count("SELECT count(*) FROM main.event_relay_events WHERE state = 3");
-  metrics.blocked = count("SELECT count(*) FROM main.event_relay_events WHERE state = 4");
-  metrics.held_keys = count("SELECT count(*) FROM main.event_relay_events WHERE state = 3 AND heads_key IS NOT NULL");
+  metrics.scheduled = count("SELECT count(*) FROM " EVENT_RELAY_READY " AND available_at > ?", integer_of(now));
+  metrics.leased = count("SELECT count(*) FROM " EVENT_RELAY_LEASED);
+  metrics.suspects = count("SELECT count(*) FROM " EVENT_RELAY_SUSPECTS);
+  metrics.dead_letters = count("SELECT count(*) FROM " EVENT_RELAY_DEAD);
+  metrics.blocked = count("SELECT count(*) FROM " EVENT_RELAY_BLOCKED);
+  metrics.held_keys = count("SELECT count(*) FROM " EVENT_RELAY_HOLDERS);
   database.query("SELECT name, processed, retried, dead_lettered FROM main.event_relay_outcomes ORDER BY name",
                  [&](const row& at) {
                    outcome_counts counts{.name = std::string{at.text(0)},

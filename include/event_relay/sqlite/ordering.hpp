@@ -11,6 +11,7 @@
 
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/event_rows.hpp"
 
 namespace event_relay::sqlite::detail {
 
@@ -27,7 +28,7 @@ inline bool set_head(connection& database, std::string_view key) {
       key);
   const std::int64_t none = -1;
   const std::int64_t first =
-      database.integer("SELECT min(row) FROM main.event_relay_events WHERE ordering_key = ? AND state = 4", none, key);
+      database.integer("SELECT min(row) FROM " EVENT_RELAY_BLOCKED " AND ordering_key = ?", none, key);
   if (first == none || !may_wait || (head && *head < first)) {
     return false;
   }
@@ -49,7 +50,7 @@ inline swept sweep(connection& database, std::string key, std::size_t limit) {
   for (std::size_t looked = 0; looked < limit; ++looked) {
     std::string next;
     database.query(
-        "SELECT min(ordering_key) FROM main.event_relay_events WHERE state = 4 AND ordering_key > ?",
+        "SELECT min(ordering_key) FROM " EVENT_RELAY_BLOCKED " AND ordering_key > ?",
         [&](const row& at) { next = at.text(0); }, key);
     key = std::move(next);
     if (key.empty()) {

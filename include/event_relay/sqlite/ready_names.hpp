@@ -78,7 +78,7 @@ inline std::optional<instant> next_ready_within_quotas(connection& database, con
           "SELECT min(available_at) FROM " EVENT_RELAY_READY_BY_NAME " AND name = ?",
           [&](const row& at) {
             const auto due = optional_instant(at, 0);
-            next = next && due ? std::min(*next, *due) : due;
+            next = next && due ? std::min(next, due) : next ? next : due;
           },
           name);
     }

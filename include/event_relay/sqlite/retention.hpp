@@ -16,15 +16,13 @@ namespace event_relay::sqlite::detail {
 inline bool delete_kept(connection& database, instant now, std::size_t limit) {
   const std::int64_t at = integer_of(now);
   const std::int64_t most = row_limit(limit);
-  database.execute(
-      "DELETE FROM main.event_relay_failures WHERE event IN (SELECT row FROM main.event_relay_events "
-      "WHERE state = 5 AND kept_until <= ? ORDER BY kept_until, row LIMIT ?)",
-      at, most);
-  database.execute(
-      "DELETE FROM main.event_relay_events WHERE row IN (SELECT row FROM main.event_relay_events "
-      "WHERE state = 5 AND kept_until <= ? ORDER BY kept_until, row LIMIT ?)",
-      at, most);
-  return database.changes() == most;
+  database.execute("DELETE FROM main.event_relay_failures WHERE event IN (SELECT row FROM " EVENT_RELAY_KEPT
+                   " AND kept_until <= ? ORDER BY kept_until, row LIMIT ?)",
+                   at, most);
+  database.execute("DELETE FROM main.event_relay_events WHERE row IN (SELECT row FROM " EVENT_RELAY_KEPT
+                   " AND kept_until <= ? ORDER BY kept_until, row LIMIT ?)",
+                   at, most);
+  return most > 0 && database.changes() == most;
 }
 
 }  // namespace event_relay::sqlite::detail

@@ -204,11 +204,12 @@ class store {
 
   bool has_unfinished() {
     const std::lock_guard lock{reader_mutex_};
-    return reader_.integer(
-               "SELECT EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 0) "
-               "OR EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 1) "
-               "OR EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 2)",
-               0) != 0;
+    return reader_.integer("SELECT EXISTS (SELECT 1 FROM " EVENT_RELAY_READY
+                           ") "
+                           "OR EXISTS (SELECT 1 FROM " EVENT_RELAY_LEASED
+                           ") "
+                           "OR EXISTS (SELECT 1 FROM " EVENT_RELAY_SUSPECTS ")",
+                           0) != 0;
   }
 
   /// Of the file, absolute.
@@ -242,7 +243,6 @@ class store {
     const instant now = clock_.now();
     const detail::settle_rules rules{now, options_.failures_kept, options_.keep_processed};
     turn_result result;
-    bool has_follow_ups = false;
     for (std::size_t at = 0; at < settlements.size(); ++at) {
       if (const auto known = failed.find(at); known != failed.end()) {
         result.settled.push_back({settle_status::write_failed, known->second});
@@ -254,7 +254,6 @@ class store {
         failed.emplace(at, std::move(ended.error));
         return std::nullopt;
       }
-      has_follow_ups = has_follow_ups || !settlements[at].follow_ups.empty();
     }
     detail::count_outcomes(database_, settlements, result.settled);
     if (request.limit > 0) {
@@ -263,7 +262,7 @@ class store {
       detail::look_ahead(database_, result, request);
     }
     all.commit();
-    if (has_follow_ups) {
+    if (leaves_work(settlements, result, request)) {
       signal_->wake();
     }
     return result;
@@ -272,10 +271,10 @@ class store {
   // Whether there is anything to tidy; takes no lock that a writer waits for.
   bool has_untidy() {
     const std::lock_guard lock{reader_mutex_};
-    return reader_.integer(
-               "SELECT EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 4) "
-               "OR EXISTS (SELECT 1 FROM main.event_relay_events WHERE state = 5 AND kept_until <= ?)",
-               0, detail::integer_of(clock_.now())) != 0;
+    return reader_.integer("SELECT EXISTS (SELECT 1 FROM " EVENT_RELAY_BLOCKED
+                           ") "
+                           "OR EXISTS (SELECT 1 FROM " EVENT_RELAY_KEPT " AND kept_until <= ?)",
+                           0, detail::integer_of(clock_.now())) != 0;
   }
 
   void have_name_index() {
@@ -292,6 +291,7 @@ class store {
   bool has_claimable(turn_result& result, const claim_request& request) {
     if (request.limit > 0) {
       const std::lock_guard lock{reader_mutex_};
+      const read_transaction one_instant{reader_};
       detail::look_ahead(reader_, result, request);
     }
     return (result.next_due && *result.next_due <= clock_.now()) ||

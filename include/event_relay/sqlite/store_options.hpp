@@ -33,6 +33,10 @@ struct store_options {
 namespace detail {
 
 inline void require_valid(const store_options& options) {
+  if (options.busy_timeout.count() < 0) {
+    throw std::invalid_argument(
+        fmt::format("store_options: busy_timeout is {} ms, must be 0 or more", options.busy_timeout.count()));
+  }
   if (options.keep_processed.count() < 0) {
     throw std::invalid_argument(
         fmt::format("store_options: keep_processed is {} ms, must be 0 or more", options.keep_processed.count()));

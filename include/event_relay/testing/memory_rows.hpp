@@ -237,13 +237,14 @@ class memory_rows {
   }
 
   // True if `limit` were deleted.
-  bool delete_kept(instant now, std::size_t limit) {
+  bool delete_kept(instant now, const std::size_t most) {
+    std::size_t limit = most;
     for (auto at = rows_.begin(); at != rows_.end() && limit > 0;) {
       const bool is_over = at->second.event.kept_until && *at->second.event.kept_until <= now;
       limit -= is_over ? 1 : 0;
       at = is_over ? rows_.erase(at) : std::next(at);
     }
-    return limit == 0;
+    return most > 0 && limit == 0;
   }
 
  private:

@@ -85,6 +85,9 @@ class memory_store {
       rows_.claim(result, request, clock_.now());
       rows_.look_ahead(result, request);
     }
+    if (leaves_work(settlements, result, request)) {
+      signal_->wake();
+    }
     return result;
   }
 
@@ -194,7 +197,7 @@ class memory_store {
           } else {
             ++metrics.ready;
             metrics.oldest_lag = std::max(metrics.oldest_lag.value_or(std::chrono::milliseconds{0}),
-                                          metrics.at - row.event.available_at);
+                                          metrics.at - std::max(row.event.available_at, min_instant));
           }
           break;
         case event_state::leased: ++metrics.leased; break;
@@ -261,9 +264,6 @@ class memory_store {
     }
     rows_.settle(*row, each, clock_.now());
     count(each);
-    if (!each.follow_ups.empty()) {
-      signal_->wake();
-    }
     return {};
   }
 
