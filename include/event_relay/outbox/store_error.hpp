@@ -22,6 +22,7 @@ enum class store_errc {
   newer_schema,    ///< the tables were made by a later version of the library
   foreign_schema,  ///< tables of these names are there and are not the library's
   in_memory,       ///< a database in memory cannot outlive its process, nor be shared by connections
+  connection_lost, ///< the server cannot be reached, or the connection to it broke; retryable
   refused,         ///< any other refusal; the text says what the database said
 };
 
@@ -46,6 +47,7 @@ class store_error_category final : public std::error_category {
       case store_errc::newer_schema: return "the outbox was made by a later version of event_relay";
       case store_errc::foreign_schema: return "tables of the outbox's names are not the outbox's";
       case store_errc::in_memory: return "the database is in memory";
+      case store_errc::connection_lost: return "the connection to the database is lost";
       case store_errc::refused: return "the database refused";
     }
     return "unknown";
@@ -71,7 +73,7 @@ class store_error : public std::system_error {
 inline bool is_retryable(const std::error_code& error) noexcept {
   return error == make_error_code(store_errc::busy) || error == make_error_code(store_errc::storage_full) ||
          error == make_error_code(store_errc::read_only) || error == make_error_code(store_errc::input_output) ||
-         error == make_error_code(store_errc::cannot_open);
+         error == make_error_code(store_errc::cannot_open) || error == make_error_code(store_errc::connection_lost);
 }
 
 }  // namespace event_relay

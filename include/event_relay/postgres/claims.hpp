@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+// The rules of claiming, as statements: what may be attempted now, by whom, and what becomes of events whose
+// worker vanished. What another claim has locked is passed over, never waited for. Each function runs in the
+// transaction that its caller has opened.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/claim_request.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/settlement.hpp"
+#include "event_relay/postgres/event_rows.hpp"
+#include "event_relay/postgres/ordering.hpp"
+#include "event_relay/postgres/scan_window.hpp"
+#include "event_relay/postgres/session.hpp"
+
+namespace event_relay::postgres::detail {
+
+using time_told = std::optional<std::int64_t>;
+
+// Expired leases make suspects. An attempt that was not alone is forgotten; a solo one counts as failed.
+inline void expire(session& on, const time_told& time, std::int64_t from, std::int64_t kept) {
+  on.execute(
+      "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME
+      " AS now), over AS MATERIALIZED (SELECT e.row FROM {events} e WHERE e.state = 1 AND e.leased_until >= $2 AND "
+      "e.leased_until <= (SELECT now FROM c) ORDER BY e.leased_until FOR UPDATE SKIP LOCKED), "
+      "changed AS (UPDATE {events} e SET state = 2, attempt = e.attempt - CASE WHEN e.solo THEN 0 ELSE 1 END, "
+      "crashed = e.solo, failures = e.failures + CASE WHEN e.solo THEN 1 ELSE 0 END, leased_until = NULL FROM over "
+      "WHERE e.row = over.row RETURNING e.row, e.solo, e.failures, e.attempt), "
+      "trimmed AS (DELETE FROM {failures} f USING changed WHERE f.event = changed.row AND changed.solo AND f.number <= "
+      "changed.failures - $3) "
+      "INSERT INTO {failures} SELECT row, failures, attempt, (SELECT now FROM c), 'lease expired' FROM changed "
+      "WHERE solo AND $3::bigint > 0",
+      time, from, kept);
+}
+
+// The claim's CTEs behind `due`, the events that may be leased and are locked: those that are no other's turn
+// are leased, and for the rest their keys come back. Each row bears the server's time.
+#define EVENT_RELAY_LEASE_DUE                                                                                        \
+  "fit AS MATERIALIZED (SELECT d.row FROM due d WHERE d.ordering_key IS NULL OR NOT " EVENT_RELAY_IS_BEHIND(d)        \
+  "), leased AS (UPDATE {events} e SET state = 1, attempt = e.attempt + 1, token = (SELECT nextval('{tokens}')), "    \
+  "leased_until = " EVENT_RELAY_HELD("(SELECT now FROM c) + $2") ", solo = $3::boolean FROM fit WHERE e.row = fit.row " \
+  "RETURNING e.row, e.attempt, e.crashed, e.failures, e.token, e.available_at, " EVENT_RELAY_RECORD_COLUMNS(e)        \
+  ") SELECT c.now, l.* FROM c LEFT JOIN (SELECT leased.* FROM leased UNION ALL SELECT NULL, 0, false, 0, 0, 0, NULL, " \
+  "NULL, NULL, 0, NULL, false, NULL, NULL, NULL, d.ordering_key FROM due d WHERE NOT EXISTS (SELECT 1 FROM fit "      \
+  "WHERE fit.row = d.row)) l ON true"
+
+struct leased_part {
+  instant now;
+  /// With the instant at which each became ready.
+  std::vector<std::pair<std::int64_t, claimed_event>> claims;
+  /// Those of events that have to wait for others.
+  std::set<std::string> keys_behind;
+};
+
+template <class... Parameters>
+leased_part lease_due(session& on, std::string_view sql, bool is_solo, std::int64_t kept,
+                      const Parameters&... parameters) {
+  leased_part part{};
+  on.query(
+      sql,
+      [&](const row& at) {
+        part.now = instant_of(at.integer(0));
+        if (!at.is_null(1)) {
+          part.claims.emplace_back(
+              at.integer(6),
+              claimed_event{.held = {at.integer(1), static_cast<std::uint64_t>(at.integer(5))},
+                            .record = record_of(at, 7),
+                            .attempt = static_cast<attempt_number>(at.integer(2)),
+                            .solo = is_solo,
+                            .crashed = at.integer(3) != 0,
+                            .failures = static_cast<std::uint32_t>(std::min<std::int64_t>(at.integer(4), kept))});
+        } else if (!at.is_null(16)) {
+          part.keys_behind.emplace(at.text(16));
+        }
+      },
+      parameters...);
+  return part;
+}
+
+inline constexpr std::string_view lease_ready =
+    "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME
+    " AS now), due AS MATERIALIZED (SELECT e.row, e.ordering_key FROM {events} e WHERE e.state = 0 AND "
+    "e.available_at >= $4 AND e.available_at <= (SELECT now FROM c) ORDER BY e.available_at, e.row LIMIT $5 "
+    "FOR UPDATE SKIP LOCKED), " EVENT_RELAY_LEASE_DUE;
+
+// The names of ready events, one after the other by their index, so that those which wait for their quota are not
+// looked at, however many they are.
+#define EVENT_RELAY_READY_NAMES                                                                                  \
+  "names AS ((SELECT e.name FROM {events} e WHERE e.state = 0 ORDER BY e.name LIMIT 1) UNION ALL SELECT (SELECT " \
+  "e.name FROM {events} e WHERE e.state = 0 AND e.name > n.name ORDER BY e.name LIMIT 1) FROM names n WHERE "     \
+  "n.name IS NOT NULL)"
+
+inline constexpr std::string_view lease_within_quotas =
+    "WITH RECURSIVE c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME " AS now), " EVENT_RELAY_READY_NAMES
+    ", due AS MATERIALIZED (SELECT f.row, f.ordering_key FROM names n LEFT JOIN unnest($4::text[], $5::bigint[]) "
+    "q(name, most) ON q.name = n.name CROSS JOIN LATERAL (SELECT e.row, e.ordering_key, e.available_at FROM {events} e "
+    "WHERE e.state = 0 AND e.name = n.name AND e.available_at <= (SELECT now FROM c) ORDER BY e.available_at, e.row "
+    "LIMIT coalesce(q.most, $6) FOR UPDATE SKIP LOCKED) f ORDER BY f.available_at, f.row LIMIT $6), "
+    EVENT_RELAY_LEASE_DUE;
+
+inline constexpr std::string_view lease_suspect =
+    "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME
+    " AS now), due AS MATERIALIZED (SELECT e.row, NULL::text AS ordering_key FROM {events} e WHERE e.state = 2 "
+    "ORDER BY e.row LIMIT 1 FOR UPDATE SKIP LOCKED), " EVENT_RELAY_LEASE_DUE;
+
+/// What is left of the quotas of `request` when `claimed` has taken its part.
+struct quotas_left {
+  array names = array::of_texts();
+  array most = array::of_integers();
+
+  quotas_left(const claim_request& request, const std::vector<std::pair<std::int64_t, claimed_event>>& claimed) {
+    for (const claim_quota& each : request.quotas) {
+      const auto taken = std::count_if(claimed.begin(), claimed.end(),
+                                       [&](const auto& claim) { return claim.second.record.name == each.name; });
+      names.add(std::string_view{each.name});
+      most.add(std::max<std::int64_t>(row_limit(each.most) - taken, 0));
+    }
+  }
+};
+
+// A claim that finds many events of one key looks again behind them, and again.
+inline constexpr int most_looks = 8;
+
+// Leases what `request` asks for, under a token that no claim had before. Of a store's threads each passes a window
+// of its own.
+template <class Clock>
+void claim(session& on, turn_result& result, const claim_request& request, Clock& clock, scan_window& ready,
+           std::int64_t kept) {
+  const time_told time = told_time(clock);
+  const bool is_solo = request.kind == claim_kind::suspect;
+  const std::int64_t length = addable(request.length);
+  const std::int64_t limit = row_limit(request.limit);
+  if (is_solo) {
+    auto part = lease_due(on, lease_suspect, true, kept, time, length, true);
+    for (auto& [due, claim] : part.claims) {
+      result.claimed.push_back(std::move(claim));
+    }
+    return;
+  }
+  std::vector<std::pair<std::int64_t, claimed_event>> claims;
+  const bool has_quotas = !request.quotas.empty();
+  const std::int64_t from = has_quotas ? scan_window::from_the_start : ready.begin(clock.now());
+  instant now = min_instant;  // the server's
+  for (int look = 0; look < most_looks; ++look) {
+    const std::int64_t more = limit - static_cast<std::int64_t>(claims.size());
+    leased_part part;
+    if (has_quotas) {
+      const quotas_left left{request, claims};
+      part = lease_due(on, lease_within_quotas, false, kept, time, length, false, left.names, left.most, more);
+    } else {
+      part = lease_due(on, lease_ready, false, kept, time, length, false, from, more);
+    }
+    now = part.now;
+    std::move(part.claims.begin(), part.claims.end(), std::back_inserter(claims));
+    if (part.keys_behind.empty()) {
+      break;
+    }
+    const bool has_blocked = block_behind(on, part.keys_behind) > 0;
+    open_keys(on, part.keys_behind);
+    if (!has_blocked || std::cmp_equal(claims.size(), limit)) {
+      break;
+    }
+  }
+  std::sort(claims.begin(), claims.end(), [](const auto& one, const auto& other) {
+    return std::tie(one.first, one.second.held.row) < std::tie(other.first, other.second.held.row);
+  });
+  if (!has_quotas) {
+    ready.end(claims.empty() ? integer_of(now) : claims.front().first, claims.size(), clock.now());
+  }
+  hear(clock, now);
+  for (auto& [due, claim] : claims) {
+    result.claimed.push_back(std::move(claim));
+  }
+}
+
+inline std::optional<instant> earlier(const std::optional<instant>& one, const std::optional<instant>& other) {
+  return one && other ? std::min(one, other) : one ? one : other;
+}
+
+// When something comes due, and whether suspects wait. It reads only.
+inline void look_ahead(session& on, turn_result& result, const claim_request& request, std::int64_t ready_from,
+                       std::int64_t leased_from, std::optional<instant>& next_lease_end) {
+  std::optional<instant> ready;
+  on.query(
+      "SELECT (SELECT min(e.available_at) FROM {events} e WHERE e.state = 0 AND e.available_at >= $1 AND $3::boolean), "
+      "(SELECT min(e.leased_until) FROM {events} e WHERE e.state = 1 AND e.leased_until >= $2), "
+      "EXISTS (SELECT 1 FROM {events} e WHERE e.state = 2)",
+      [&](const row& at) {
+        ready = optional_instant(at, 0);
+        next_lease_end = optional_instant(at, 1);
+        result.suspects_waiting = at.integer(2) != 0;
+      },
+      ready_from, leased_from, request.quotas.empty());
+  if (result.claimed.size() >= request.limit) {
+    return;
+  }
+  if (!request.quotas.empty()) {
+    std::vector<std::pair<std::int64_t, claimed_event>> claimed;
+    for (const claimed_event& each : result.claimed) {
+      claimed.emplace_back(0, each);
+    }
+    const quotas_left left{request, claimed};
+    on.query(
+        "WITH RECURSIVE " EVENT_RELAY_READY_NAMES
+        " SELECT min((SELECT min(e.available_at) FROM {events} e WHERE e.state = 0 AND e.name = n.name)) FROM names n "
+        "LEFT JOIN unnest($1::text[], $2::bigint[]) q(name, most) ON q.name = n.name WHERE coalesce(q.most, 1) > 0",
+        [&](const row& at) { ready = optional_instant(at, 0); }, left.names, left.most);
+  }
+  result.next_due = earlier(ready, next_lease_end);
+}
+
+}  // namespace event_relay::postgres::detail

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+// How an event stands in the table, and comes back from it: the order of its columns is written here alone.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "event_relay/core/envelope.hpp"
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/postgres/server_clock.hpp"
+#include "event_relay/postgres/session.hpp"
+
+namespace event_relay::postgres::detail {
+
+inline std::int64_t integer_of(instant at) { return at.time_since_epoch().count(); }
+inline instant instant_of(std::int64_t milliseconds_since_1970) {
+  return instant{std::chrono::milliseconds{milliseconds_since_1970}};
+}
+// A wait that the server can add to any instant without an overflow; the sum is held at max_instant there.
+inline std::int64_t addable(std::chrono::milliseconds wait) {
+  const std::chrono::milliseconds longest = max_instant - min_instant;
+  return std::clamp(wait, -longest, longest).count();
+}
+#define EVENT_RELAY_HELD(sum) "greatest(least(" sum ", 8640000000000000), -8640000000000000)"
+
+// What LIMIT takes: 64 bits with a sign.
+inline std::int64_t row_limit(std::size_t limit) {
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(limit, std::numeric_limits<std::int64_t>::max()));
+}
+inline std::optional<instant> optional_instant(const row& at, int column) {
+  const auto value = at.optional_integer(column);
+  return value ? std::optional{instant_of(*value)} : std::nullopt;
+}
+inline std::optional<dead_letter_reason> reason_of(std::string_view name) {
+  for (const auto reason :
+       {dead_letter_reason::max_attempts_exhausted, dead_letter_reason::rejected, dead_letter_reason::undecodable}) {
+    if (name == wire_name(reason)) {
+      return reason;
+    }
+  }
+  return std::nullopt;
+}
+
+// An event that keeps the others of its key from being claimed; as its index says it, so that it is used.
+#define EVENT_RELAY_IS_TAKEN(t) #t ".ordering_key IS NOT NULL AND (" #t ".state IN (1, 2) OR " #t ".holds_key)"
+// An event with a key that waits for its turn.
+#define EVENT_RELAY_IS_WAITING(w) #w ".ordering_key IS NOT NULL AND " #w ".state IN (0, 4)"
+
+// Whether `e`, which waits, has to wait for another of its key: one that took it, or an earlier one.
+#define EVENT_RELAY_IS_BEHIND(e)                                                                            \
+  "(EXISTS (SELECT 1 FROM {events} t WHERE t.ordering_key = " #e ".ordering_key AND " EVENT_RELAY_IS_TAKEN(t) \
+  ") OR EXISTS (SELECT 1 FROM {events} w WHERE w.ordering_key = " #e                                        \
+  ".ordering_key AND w.row < " #e ".row AND " EVENT_RELAY_IS_WAITING(w) "))"
+
+// What `record_of` reads from `first` on.
+#define EVENT_RELAY_RECORD_COLUMNS(e)                                                                         \
+  #e ".id, " #e ".name, " #e ".payload, " #e ".occurred_at, " #e ".correlation_id, " #e ".replayed, " #e      \
+     ".caused_by, " #e ".traceparent, " #e ".source, " #e ".ordering_key"
+inline event_record record_of(const row& at, int first) {
+  return {.id = std::string{at.text(first)},
+          .name = std::string{at.text(first + 1)},
+          .payload = std::string{at.text(first + 2)},
+          .occurred_at = instant_of(at.integer(first + 3)),
+          .correlation_id = std::string{at.text(first + 4)},
+          .replayed = at.integer(first + 5) != 0,
+          .caused_by = std::string{at.text(first + 6)},
+          .trace = std::string{at.text(first + 7)},
+          .source = std::string{at.text(first + 8)},
+          .ordering_key = std::string{at.text(first + 9)}};
+}
+
+// In the records' order. An id that is there already, or twice among them, is inserted once at most. The ids of those
+// that were inserted come back.
+inline constexpr std::string_view insert_events =
+    "INSERT INTO {events} (id, name, payload, occurred_at, correlation_id, replayed, caused_by, traceparent, source, "
+    "ordering_key, available_at) SELECT n.id, n.name, n.payload, n.occurred_at, n.correlation_id, n.replayed <> 0, "
+    "n.caused_by, n.traceparent, n.source, n.ordering_key, coalesce(n.available_at, c.now) "
+    "FROM (SELECT " EVENT_RELAY_TIME
+    " AS now) c CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], "
+    "$8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[]) WITH ORDINALITY AS n(id, name, payload, "
+    "occurred_at, correlation_id, replayed, caused_by, traceparent, source, ordering_key, available_at, place) "
+    "ORDER BY n.place ON CONFLICT (id) DO NOTHING RETURNING id";
+
+/// The parameters of `insert_events` but its first.
+struct record_columns {
+  array ids = array::of_texts();
+  array names = array::of_texts();
+  array payloads = array::of_texts();
+  array occurred_at = array::of_integers();
+  array correlation_ids = array::of_texts();
+  array replayed = array::of_integers();
+  array caused_by = array::of_texts();
+  array traces = array::of_texts();
+  array sources = array::of_texts();
+  array keys = array::of_texts();
+  array available_at = array::of_integers();
+
+  void add(const event_record& record) {
+    ids.add(std::string_view{record.id});
+    names.add(std::string_view{record.name});
+    payloads.add(std::string_view{record.payload});
+    occurred_at.add(integer_of(record.occurred_at));
+    correlation_ids.add(std::string_view{record.correlation_id});
+    replayed.add(std::int64_t{record.replayed});
+    add_text_or_null(caused_by, record.caused_by);
+    add_text_or_null(traces, record.trace);
+    add_text_or_null(sources, record.source);
+    add_text_or_null(keys, record.ordering_key);
+    available_at.add(record.available_at ? std::optional{integer_of(*record.available_at)} : std::nullopt);
+  }
+
+  // Calls `run` with all of them.
+  template <class Run>
+  void give_to(Run run) const {
+    run(ids, names, payloads, occurred_at, correlation_ids, replayed, caused_by, traces, sources, keys, available_at);
+  }
+
+ private:
+  static void add_text_or_null(array& into, const std::string& text) {
+    text.empty() ? into.add_null() : into.add(std::string_view{text});
+  }
+};
+
+// What `stored_event_of` reads. What a claim would find behind another of its key is shown as blocked, although
+// none has looked yet.
+#define EVENT_RELAY_STORED_COLUMNS                                                                                    \
+  "e.row, CASE WHEN e.state = 0 AND e.ordering_key IS NOT NULL AND " EVENT_RELAY_IS_BEHIND(e)                         \
+  " THEN 4 ELSE e.state END, e.attempt, e.token, e.available_at, e.leased_until, e.dead_since, e.reason, e.holds_key, " \
+  "e.kept_until, " EVENT_RELAY_RECORD_COLUMNS(e)
+inline stored_event stored_event_of(const row& at) {
+  return {.record = record_of(at, 10),
+          .state = static_cast<event_state>(at.integer(1)),
+          .attempts = static_cast<attempt_number>(at.integer(2)),
+          .token = static_cast<std::uint64_t>(at.integer(3)),
+          .available_at = instant_of(at.integer(4)),
+          .leased_until = optional_instant(at, 5),
+          .reason = reason_of(at.text(7)),
+          .dead_since = optional_instant(at, 6),
+          .holds_key = at.integer(8) != 0,
+          .kept_until = optional_instant(at, 9)};
+}
+
+// The history of each event of `rows`, which `events` are, in the same order.
+inline void read_failures(session& on, std::span<const std::int64_t> rows, std::span<stored_event> events) {
+  array all = array::of_integers();
+  std::map<std::int64_t, stored_event*> by_row;
+  for (std::size_t each = 0; each < rows.size(); ++each) {
+    all.add(rows[each]);
+    by_row[rows[each]] = &events[each];
+  }
+  on.query(
+      "SELECT event, attempt, at, text FROM {failures} WHERE event = ANY ($1::bigint[]) ORDER BY event, number",
+      [&](const row& at) {
+        by_row.at(at.integer(0))->failures.push_back({.attempt = static_cast<attempt_number>(at.integer(1)),
+                                                      .at = instant_of(at.integer(2)),
+                                                      .text = std::string{at.text(3)}});
+      },
+      all);
+}
+
+// An event to look at, with its history.
+inline std::optional<stored_event> find(session& on, std::string_view id) {
+  std::vector<stored_event> found;
+  std::vector<std::int64_t> rows;
+  on.query(
+      "SELECT " EVENT_RELAY_STORED_COLUMNS " FROM {events} e WHERE e.id = $1",
+      [&](const row& at) {
+        rows.push_back(at.integer(0));
+        found.push_back(stored_event_of(at));
+      },
+      id);
+  if (found.empty()) {
+    return std::nullopt;
+  }
+  read_failures(on, rows, found);
+  return found.front();
+}
+
+}  // namespace event_relay::postgres::detail

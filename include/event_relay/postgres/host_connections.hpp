@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// The outbox as a guest on the host's own connections: it learns of the commit from libpq's events
+// (https://www.postgresql.org/docs/current/libpq-events.html), of which a connection has any number, so that
+// nothing of the host's is touched. It leaves with the connection.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <libpq-events.h>
+#include <libpq-fe.h>
+
+#include "event_relay/outbox/store_error.hpp"
+
+namespace event_relay::postgres {
+
+/// What the outboxes of this process keep on one of the host's connections. Used by the thread that uses the
+/// connection.
+class host_guest {
+ public:
+  using committed_function = std::function<void()>;
+
+  /// The guest on `host`, which is made at the first call and lives as long as the connection.
+  static host_guest& on(PGconn* host) {
+    if (void* const known = PQinstanceData(host, handle)) {
+      return *static_cast<host_guest*>(known);
+    }
+    if (PQregisterEventProc(host, handle, "event_relay", nullptr) == 0) {
+      throw store_error{store_errc::refused, "postgres: libpq refused to tell of the connection's events"};
+    }
+    auto made = std::make_unique<host_guest>();
+    PQsetInstanceData(host, handle, made.get());
+    return *made.release();
+  }
+
+  /// Whether `outbox` was found in this connection's database; forgotten where the connection is made anew.
+  bool has_checked(const void* outbox) const {
+    for (const visit& each : visits_) {
+      if (each.outbox.lock().get() == outbox) {
+        return each.is_checked;
+      }
+    }
+    return false;
+  }
+  void checked(const std::shared_ptr<const committed_function>& outbox) { visit_of(outbox).is_checked = true; }
+
+  /// `outbox` is called when the transaction that is open now has been committed, if it still is there.
+  void watch_commit(const std::shared_ptr<const committed_function>& outbox) { visit_of(outbox).is_waiting = true; }
+
+ private:
+  struct visit {
+    std::weak_ptr<const committed_function> outbox;
+    bool is_checked = false;
+    bool is_waiting = false;
+  };
+
+  visit& visit_of(const std::shared_ptr<const committed_function>& outbox) {
+    std::erase_if(visits_, [](const visit& each) { return each.outbox.expired(); });
+    for (visit& each : visits_) {
+      if (each.outbox.lock() == outbox) {
+        return each;
+      }
+    }
+    visits_.push_back({outbox});
+    return visits_.back();
+  }
+
+  // A rollback to a savepoint looks as one of all. So what was waited for is forgotten when a transaction begins.
+  void heard(std::string_view command) {
+    const bool is_commit = command == "COMMIT" || command == "COMMIT PREPARED";
+    if (!is_commit && command != "BEGIN" && command != "START TRANSACTION") {
+      return;
+    }
+    for (visit& each : visits_) {
+      if (std::exchange(each.is_waiting, false) && is_commit) {
+        if (const auto outbox = each.outbox.lock()) {
+          (*outbox)();
+        }
+      }
+    }
+  }
+
+  static int handle(PGEventId what, void* info, void*) {
+    const auto guest_of = [](PGconn* host) { return static_cast<host_guest*>(PQinstanceData(host, handle)); };
+    if (what == PGEVT_RESULTCREATE) {
+      const auto* const at = static_cast<PGEventResultCreate*>(info);
+      if (host_guest* const guest = guest_of(at->conn); guest != nullptr && PQresultStatus(at->result) == PGRES_COMMAND_OK) {
+        guest->heard(PQcmdStatus(at->result));
+      }
+    } else if (what == PGEVT_CONNRESET) {
+      if (host_guest* const guest = guest_of(static_cast<PGEventConnReset*>(info)->conn)) {
+        guest->visits_.clear();
+      }
+    } else if (what == PGEVT_CONNDESTROY) {
+      delete guest_of(static_cast<PGEventConnDestroy*>(info)->conn);
+    }
+    return 1;
+  }
+
+  std::vector<visit> visits_;
+};
+
+}  // namespace event_relay::postgres

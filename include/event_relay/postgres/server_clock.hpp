@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// The one time of an outbox that many machines share: the server's. Between two answers of the server it is
+// carried on by this machine's steady clock, so that asking for it costs no round trip.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "event_relay/core/instant.hpp"
+
+namespace event_relay::postgres {
+
+/// The default clock of a store. It never is ahead of the server's `clock_timestamp()`, and behind by no more than
+/// the last answer took. What is stored is always the server's own reading. A handle: copies show one time.
+/// Thread-safe.
+class server_clock {
+ public:
+  /// min_instant before the server's first answer.
+  instant now() const {
+    const std::int64_t ahead = ahead_->load();
+    return ahead == unknown ? min_instant : instant{std::chrono::milliseconds{ahead + steady()}};
+  }
+
+  /// The server's reading, in an answer that has just come.
+  void heard(instant server_now) { ahead_->store(server_now.time_since_epoch().count() - steady()); }
+
+ private:
+  static constexpr std::int64_t unknown = INT64_MIN;
+
+  static std::int64_t steady() {
+    return std::chrono::floor<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  }
+
+  std::shared_ptr<std::atomic<std::int64_t>> ahead_ = std::make_shared<std::atomic<std::int64_t>>(unknown);
+};
+
+namespace detail {
+
+/// What a statement is told of the time: nothing, so that the server's goes; or a test's.
+inline std::optional<std::int64_t> told_time(const server_clock&) { return std::nullopt; }
+template <class Clock>
+std::optional<std::int64_t> told_time(Clock& clock) {
+  return clock.now().time_since_epoch().count();
+}
+
+inline void hear(server_clock& clock, instant server_now) { clock.heard(server_now); }
+template <class Clock>
+void hear(Clock&, instant) {}
+
+// The time of a statement, whose first parameter is what it is told.
+#define EVENT_RELAY_TIME "coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
+
+}  // namespace detail
+
+}  // namespace event_relay::postgres

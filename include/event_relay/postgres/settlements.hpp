@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+// The rules of settling, as statements: the ends of a whole batch are stored under their leases' tokens, with their
+// histories and follow-ups, in as many statements as there are kinds of ends. The caller has opened the transaction.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "event_relay/core/detail/short_text.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/settlement.hpp"
+#include "event_relay/postgres/claims.hpp"
+#include "event_relay/postgres/connection.hpp"
+#include "event_relay/postgres/event_rows.hpp"
+#include "event_relay/postgres/ordering.hpp"
+#include "event_relay/postgres/session.hpp"
+
+namespace event_relay::postgres::detail {
+
+// When settlements happen, and what is kept of them.
+struct settle_rules {
+  time_told time;
+  std::int64_t failures_kept;
+  std::chrono::milliseconds keep_processed;
+};
+
+// A text as the server keeps it: valid UTF-8 without NUL.
+inline std::string storable(std::string_view text) {
+  std::string valid = event_relay::detail::shortened(text, text.size() * 3 + 3);
+  std::replace(valid.begin(), valid.end(), '\0', ' ');
+  return valid;
+}
+
+/// The settlements of a batch, in the order of their rows: who locks many rows locks them in that order.
+class settle_batch {
+  using settlements = std::span<const settlement<connection>* const>;
+
+ public:
+  explicit settle_batch(settlements all) : all_{all} {
+    // A lease that is settled twice is stale the second time.
+    for (std::size_t at = 0; at < all.size(); ++at) {
+      by_row_.emplace(std::pair{all[at]->held.row, all[at]->held.token}, at);
+    }
+  }
+
+  /// One answer for each: true if it was stored, false if its lease is not the event's current one.
+  std::vector<bool> apply(session& on, const settle_rules& rules) {
+    applied_.assign(all_.size(), false);
+    end_processed(on, rules);
+    end_failed(on, rules);
+    open_freed_keys(on);
+    append_follow_ups(on, rules);
+    return applied_;
+  }
+
+ private:
+  void note(std::int64_t row, std::uint64_t token) {
+    const std::size_t at = by_row_.at({row, token});
+    applied_[at] = true;
+    if (!all_[at]->ordering_key.empty()) {
+      freed_keys_.insert(all_[at]->ordering_key);
+    }
+  }
+
+  void end_processed(session& on, const settle_rules& rules) {
+    array rows = array::of_integers();
+    array tokens = array::of_integers();
+    array attempts = array::of_integers();
+    array with_history = array::of_integers();
+    const bool is_kept = rules.keep_processed.count() > 0;
+    for (const auto& [lease, at] : by_row_) {
+      const settlement<connection>& each = *all_[at];
+      if (each.status == attempt_status::processed) {
+        rows.add(lease.first);
+        tokens.add(static_cast<std::int64_t>(lease.second));
+        attempts.add(static_cast<std::int64_t>(each.attempt));
+      }
+    }
+    if (rows.size() == 0) {
+      return;
+    }
+    const auto take = [&](const row& at) {
+      const std::size_t place = by_row_.at({at.integer(0), static_cast<std::uint64_t>(at.integer(1))});
+      note(at.integer(0), static_cast<std::uint64_t>(at.integer(1)));
+      if (!is_kept) {
+        ended_ids_.emplace(at.text(2), place);
+        if (all_[place]->has_history) {
+          with_history.add(at.integer(0));
+        }
+      }
+    };
+    if (is_kept) {
+      on.query(
+          "UPDATE {events} e SET state = 5, kept_until = " EVENT_RELAY_HELD("(SELECT " EVENT_RELAY_TIME ") + $5")
+          ", attempt = s.attempt, leased_until = NULL FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) "
+          "s(row, token, attempt) WHERE e.row = s.row AND e.token = s.token AND e.state = 1 "
+          "RETURNING e.row, e.token, e.id",
+          take, rules.time, rows, tokens, attempts, addable(rules.keep_processed));
+      return;
+    }
+    on.query(
+        "DELETE FROM {events} e USING unnest($1::bigint[], $2::bigint[]) s(row, token) "
+        "WHERE e.row = s.row AND e.token = s.token AND e.state = 1 RETURNING e.row, e.token, e.id",
+        take, rows, tokens);
+    if (with_history.size() > 0) {
+      on.execute("DELETE FROM {failures} WHERE event = ANY ($1::bigint[])", with_history);
+    }
+  }
+
+  // Retries and dead letters, and of each the last failures.
+  void end_failed(session& on, const settle_rules& rules) {
+    array rows = array::of_integers();
+    array tokens = array::of_integers();
+    array attempts = array::of_integers();
+    array delays = array::of_integers();  // absent for dead letters
+    array reasons = array::of_texts();
+    array holds = array::of_integers();
+    array texts = array::of_texts();
+    for (const auto& [lease, at] : by_row_) {
+      const settlement<connection>& each = *all_[at];
+      if (each.status == attempt_status::processed) {
+        continue;
+      }
+      const bool is_dead = each.status == attempt_status::dead_letter;
+      rows.add(lease.first);
+      tokens.add(static_cast<std::int64_t>(lease.second));
+      attempts.add(static_cast<std::int64_t>(each.attempt));
+      delays.add(is_dead ? std::nullopt : std::optional{addable(each.delay)});
+      reasons.add(is_dead ? std::optional{wire_name(each.reason)} : std::nullopt);
+      holds.add(std::int64_t{is_dead && each.key == key_after_dead_letter::held});
+      texts.add(each.failure ? std::optional<std::string_view>{failure_texts_.emplace_back(storable(*each.failure))}
+                             : std::nullopt);
+    }
+    if (rows.size() == 0) {
+      return;
+    }
+    on.query(
+        "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME
+        " AS now), changed AS (UPDATE {events} e SET state = CASE WHEN s.delay IS NULL THEN 3 ELSE 0 END, "
+        "attempt = s.attempt, leased_until = NULL, crashed = false, failures = e.failures + (s.text IS NOT NULL)::int, "
+        "available_at = CASE WHEN s.delay IS NULL THEN e.available_at ELSE " EVENT_RELAY_HELD(
+            "(SELECT now FROM c) + s.delay") " END, dead_since = CASE WHEN s.delay IS NULL THEN (SELECT now FROM c) END, reason = s.reason, "
+        "holds_key = s.holds <> 0 AND e.ordering_key IS NOT NULL FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], "
+        "$5::bigint[], $6::text[], $7::bigint[], $8::text[]) s(row, token, attempt, delay, reason, holds, text) "
+        "WHERE e.row = s.row AND e.token = s.token AND e.state = 1 RETURNING e.row, e.token, e.failures, s.attempt, "
+        "s.text), noted AS (INSERT INTO {failures} SELECT row, failures, attempt, (SELECT now FROM c), text "
+        "FROM changed WHERE text IS NOT NULL AND $9::bigint > 0), trimmed AS (DELETE FROM {failures} f USING changed "
+        "WHERE f.event = changed.row AND f.number <= changed.failures - $9) SELECT row, token FROM changed",
+        [&](const row& at) { note(at.integer(0), static_cast<std::uint64_t>(at.integer(1))); }, rules.time, rows,
+        tokens, attempts, delays, reasons, holds, texts, rules.failures_kept);
+  }
+
+  // By a statement of its own: see ordering.hpp.
+  void open_freed_keys(session& on) { open_keys(on, freed_keys_); }
+
+  // Those of an event whose id is taken by an event that this batch ends later on stay away, as they would if the
+  // settlements were stored one after the other.
+  void append_follow_ups(session& on, const settle_rules& rules) {
+    record_columns columns;
+    for (std::size_t at = 0; at < all_.size(); ++at) {
+      if (!applied_[at]) {
+        continue;
+      }
+      for (const event_record& each : all_[at]->follow_ups) {
+        const auto ended = ended_ids_.find(each.id);
+        if (ended == ended_ids_.end() || ended->second <= at) {
+          columns.add(each);
+        }
+      }
+    }
+    if (columns.ids.size() > 0) {
+      columns.give_to([&](const auto&... all) { on.execute(insert_events, rules.time, all...); });
+    }
+  }
+
+  settlements all_;
+  std::map<std::pair<std::int64_t, std::uint64_t>, std::size_t> by_row_;
+  std::vector<bool> applied_;
+  std::unordered_map<std::string, std::size_t> ended_ids_;
+  std::set<std::string> freed_keys_;
+  std::vector<std::string> failure_texts_;
+};
+
+}  // namespace event_relay::postgres::detail

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+// The outbox in a PostgreSQL database, beside the host's own tables, for any number of processes on any number of
+// machines: all of them append, all of them work, and the server sees to it that no two have the same event.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include "event_relay/core/clock.hpp"
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/dead_letter_store.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/queue_metrics.hpp"
+#include "event_relay/outbox/settlement.hpp"
+#include "event_relay/outbox/store.hpp"
+#include "event_relay/outbox/store_error.hpp"
+#include "event_relay/outbox/wake_signal.hpp"
+#include "event_relay/postgres/appending.hpp"
+#include "event_relay/postgres/connection.hpp"
+#include "event_relay/postgres/dead_letter_rows.hpp"
+#include "event_relay/postgres/event_rows.hpp"
+#include "event_relay/postgres/lease_rows.hpp"
+#include "event_relay/postgres/metrics_rows.hpp"
+#include "event_relay/postgres/retention.hpp"
+#include "event_relay/postgres/schema.hpp"
+#include "event_relay/postgres/server_clock.hpp"
+#include "event_relay/postgres/session_pool.hpp"
+#include "event_relay/postgres/store_options.hpp"
+#include "event_relay/postgres/transaction.hpp"
+#include "event_relay/postgres/turns.hpp"
+#include "event_relay/postgres/wake_channel.hpp"
+
+namespace event_relay::postgres {
+
+/// An `event_store` in the database that `conninfo` names. **Time** is the server's (`clock_timestamp()`), for all
+/// processes; a test may give it a clock, whose time then takes the server's place in every statement.
+/// **Connections** are the library's own, opened when needed and made anew when they break: an operation that finds
+/// one broken throws `connection_lost`, which is retryable, and the next one connects. Thread-safe but for `append`.
+template <clock Clock = server_clock>
+class store {
+ public:
+  /// What `append` needs: the host's own connection, in a transaction.
+  using host_connection = PGconn*;
+  /// What a handler's writes are given: one of the library's own connections, inside settle's transaction,
+  /// which they must neither end nor begin anew.
+  using transaction = connection;
+
+  /// Connects, and makes the outbox's tables or brings them to this version. Throws store_error: cannot_open if the
+  /// server cannot be reached, newer_schema, foreign_schema. Throws std::invalid_argument for an option out of its
+  /// range or a connection string that cannot be read.
+  explicit store(const std::string& conninfo_text, store_options options = {}, Clock clock = Clock{})
+      : options_{checked(std::move(options), conninfo{conninfo_text})},
+        clock_{std::move(clock)},
+        pool_{conninfo{conninfo_text}, options_} {
+    const session_pool::loan lent = pool_.lend();
+    session& on = lent.on();
+    migrate(on, options_.names);
+    std::string id;
+    on.query(
+        "SELECT id, " EVENT_RELAY_TIME " FROM {outbox}",
+        [&](const row& at) {
+          id = at.text(0);
+          detail::hear(clock_, detail::instant_of(at.integer(1)));
+        },
+        detail::told_time(clock_));
+    if (options_.hints == wake_ups::notify) {
+      const auto open = [this] { return pool_.open_alone(); };
+      channel_ = std::make_shared<wake_channel>("event_relay_" + id, open, signal_);
+    }
+    const detail::name_expander names{options_.names};
+    host_side_ = {names.expanded(detail::insert_events), names.expanded("{outbox}"), id,
+                  std::make_shared<const host_guest::committed_function>(
+                      [signal = signal_, channel = std::weak_ptr{channel_}] { wake(*signal, channel.lock()); })};
+  }
+
+  /// In the transaction that is open on `host`, whose isolation may be any. Throws store_error besides: no_transaction
+  /// if none is, wrong_database for a connection to another one, refused for one in pipeline mode or that does not
+  /// speak UTF-8. An error of the server itself leaves the host's transaction failed, as any statement's does.
+  std::vector<append_status> append(PGconn* host, std::span<const event_record> records) {
+    return detail::append(host_side_, host, records, detail::told_time(clock_));
+  }
+
+  turn_result turn(std::span<const settlement<transaction>> settlements, const claim_request& request) {
+    if (settlements.empty() && request.limit == 0) {
+      return {};
+    }
+    turn_result result = on_a_session([&](pooled_session& lent) {
+      unsure_.resolve(lent.on);
+      if (settlements.empty()) {
+        if (auto claimed = unsure_.take_claimed(request.kind, request.limit); !claimed.empty()) {
+          return turn_result{.settled = {}, .claimed = std::move(claimed), .suspects_waiting = false};
+        }
+      }
+      if (const std::uint64_t changed = windows_changed_.load(); lent.windows_seen != changed) {
+        lent.windows_seen = changed;
+        lent.ready.reset();
+        lent.leased.reset();
+      }
+      return detail::turn_taker<Clock>{lent, options_, clock_, unsure_}.take(settlements, request);
+    });
+    if (leaves_work(settlements, result, request)) {
+      signal_->wake();
+    }
+    return result;
+  }
+
+  std::vector<bool> renew(std::span<const lease> leases, std::chrono::milliseconds length) {
+    ++windows_changed_;
+    return in_transaction([&](session& on) { return detail::renew(on, detail::told_time(clock_), leases, length); });
+  }
+
+  std::size_t give_back(std::span<const lease> leases) {
+    const std::size_t given_back = in_transaction([&](session& on) { return detail::give_back(on, leases); });
+    ++windows_changed_;
+    signal_->wake();
+    return given_back;
+  }
+
+  std::optional<stored_event> find(std::string_view id) {
+    return on_snapshot([&](session& on) { return detail::find(on, id); });
+  }
+
+  dead_letter_page dead_letters(const dead_letter_filter& filter, const std::optional<dead_letter_cursor>& after,
+                                std::size_t limit) {
+    return on_snapshot([&](session& on) { return detail::read_page(on, filter, after, limit); });
+  }
+
+  std::vector<bool> redrive(std::span<const redrive_request> requests) {
+    auto redriven = in_transaction([&](session& on) { return detail::redrive(on, requests); });
+    ++windows_changed_;
+    wake();
+    return redriven;
+  }
+
+  std::size_t purge(std::span<const std::string> ids) {
+    const std::size_t purged = in_transaction([&](session& on) { return detail::purge(on, ids); });
+    wake();
+    return purged;
+  }
+
+  queue_metrics metrics() {
+    return on_snapshot([&](session& on) { return detail::read_metrics(on, detail::told_time(clock_)); });
+  }
+
+  bool tidy(std::size_t limit) {
+    const std::lock_guard one_at_a_time{sweep_mutex_};
+    detail::swept swept;
+    const bool may_find_more = in_transaction([&](session& on) {
+      swept = detail::sweep(on, swept_to_, limit);
+      return detail::delete_kept(on, detail::told_time(clock_), limit);
+    });
+    swept_to_ = std::move(swept.to);
+    if (swept.freed) {
+      signal_->wake();
+    }
+    return may_find_more;
+  }
+
+  bool has_unfinished() {
+    return on_a_session([](pooled_session& lent) {
+      return lent.on.integer("SELECT (EXISTS (SELECT 1 FROM {events} e WHERE e.state = 0) OR EXISTS (SELECT 1 FROM "
+                             "{events} e WHERE e.state = 1) OR EXISTS (SELECT 1 FROM {events} e WHERE e.state = 2))::int",
+                             0) != 0;
+    });
+  }
+
+  instant now() const { return clock_.now(); }
+  wake_signal& signal() const { return *signal_; }
+
+  /// For a commit that this process does not see, and the others neither.
+  void wake() const { wake(*signal_, channel_); }
+
+  /// Where it is, for logs: host, port, database, user, and never a password.
+  const std::string& shown() const { return pool_.to().shown(); }
+  const outbox_names& names() const { return options_.names; }
+  /// How often the connection that listens was made; 0 where none is.
+  std::uint64_t listening_connections() const { return channel_ ? channel_->connections() : 0; }
+
+  /// Never anything: what an operator should know, the server says itself.
+  std::optional<std::string> warning() { return std::nullopt; }
+
+ private:
+  static void wake(wake_signal& signal, const std::shared_ptr<wake_channel>& channel) {
+    signal.wake();
+    if (channel) {
+      channel->tell_others();
+    }
+  }
+
+  // The schema's name is fixed here, so that no later search_path can lead elsewhere.
+  static store_options checked(store_options options, const conninfo& to) {
+    detail::require_valid(options);
+    connection first{to};
+    if (PQserverVersion(first.handle()) < 130'000) {
+      throw store_error{store_errc::refused, fmt::format("postgres: the server is version {}, must be 13 or later",
+                                                         PQserverVersion(first.handle()) / 10'000)};
+    }
+    if (options.names.schema.empty()) {
+      if (options.on_open) {
+        options.on_open(first);
+      }
+      first.query("SELECT current_schema()", [&](const row& at) { options.names.schema = at.text(0); });
+      if (options.names.schema.empty()) {
+        throw store_error{store_errc::refused, "postgres: the search_path leads to no schema; name one"};
+      }
+    }
+    return options;
+  }
+
+  template <class Body>
+  auto on_a_session(Body body) {
+    const session_pool::loan lent = pool_.lend();
+    try {
+      return body(*lent);
+    } catch (const store_error&) {
+      if (!lent.on().database().is_usable()) {
+        pool_.drop_idle();
+      }
+      throw;
+    }
+  }
+
+  template <class Body>
+  auto in_transaction(Body body) {
+    return on_a_session([&](pooled_session& lent) {
+      return detail::with_tries([&] {
+        postgres::transaction all{lent.on.database()};
+        auto result = body(lent.on);
+        all.commit();
+        return result;
+      });
+    });
+  }
+
+  // Sees one instant, and changes nothing.
+  template <class Body>
+  auto on_snapshot(Body body) {
+    return on_a_session([&](pooled_session& lent) {
+      const snapshot one_instant{lent.on.database()};
+      return body(lent.on);
+    });
+  }
+
+  store_options options_;
+  Clock clock_;
+  session_pool pool_;
+  std::shared_ptr<wake_signal> signal_ = std::make_shared<wake_signal>();
+  detail::unsure_turns unsure_;
+  detail::host_side host_side_;
+  std::atomic<std::uint64_t> windows_changed_{0};
+  std::mutex sweep_mutex_;
+  std::string swept_to_;
+  std::shared_ptr<wake_channel> channel_;  // its thread refers to the pool, and ends first
+};
+
+}  // namespace event_relay::postgres

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+// A turn: settle what was attempted and claim what comes next, in one transaction. What goes wrong between the two is
+// sorted out here: a handler's write that fails, two claims that met at one key, a connection that broke.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/claim_request.hpp"
+#include "event_relay/outbox/settlement.hpp"
+#include "event_relay/outbox/store_error.hpp"
+#include "event_relay/postgres/claims.hpp"
+#include "event_relay/postgres/connection.hpp"
+#include "event_relay/postgres/error.hpp"
+#include "event_relay/postgres/metrics_rows.hpp"
+#include "event_relay/postgres/session_pool.hpp"
+#include "event_relay/postgres/settlements.hpp"
+#include "event_relay/postgres/store_options.hpp"
+#include "event_relay/postgres/transaction.hpp"
+#include "event_relay/postgres/unsure_turns.hpp"
+
+namespace event_relay::postgres::detail {
+
+/// Whether the same transaction, begun anew, will find another state: it met another one's lock or key.
+inline bool has_met_another(const error& failed) {
+  return failed.sqlstate() == "40P01" || failed.sqlstate() == "40001" ||
+         (failed.sqlstate() == "23505" && std::string_view{failed.what()}.find("taken\"") != std::string_view::npos);
+}
+
+/// Two that meet come apart in one more try, as one of them has committed by then; this is for a crowd.
+inline constexpr int most_tries = 10;
+
+/// Runs `body`, and again where it has met another.
+template <class Body>
+auto with_tries(Body body) {
+  for (int tried = 1;; ++tried) {
+    try {
+      return body();
+    } catch (const error& failed) {
+      if (!has_met_another(failed)) {
+        throw;
+      }
+      if (tried == most_tries) {
+        throw store_error{store_errc::busy, failed.what()};
+      }
+    }
+  }
+}
+
+/// One turn of a store. Used once.
+template <class Clock>
+class turn_taker {
+  using settlement_type = settlement<connection>;
+  using settlements = std::span<const settlement_type>;
+
+ public:
+  turn_taker(pooled_session& lent, const store_options& options, Clock& clock, unsure_turns& unsure)
+      : lent_{lent}, on_{lent.on}, options_{options}, clock_{clock}, unsure_{unsure} {}
+
+  turn_result take(settlements all, const claim_request& request) {
+    turn_result result;
+    result.settled.resize(all.size());
+    std::vector<const settlement_type*> open;
+    for (const settlement_type& each : all) {
+      if (!unsure_.take(each.held)) {
+        open.push_back(&each);
+      }
+    }
+    const auto answer = [&](const settlement_type* to) -> settle_result& {
+      return result.settled[static_cast<std::size_t>(to - all.data())];
+    };
+    if (const auto failed = try_together(open, request, result, answer)) {
+      // Which writes failed is found out one event at a time: a savepoint for each would do as well, but hundreds
+      // of subtransactions in one transaction slow the whole server down.
+      settle_writes_alone(open, answer);
+      std::erase_if(open, [](const settlement_type* each) { return each->write != nullptr; });
+      if (try_together(open, request, result, answer)) {
+        throw store_error{store_errc::refused, "postgres: a settlement without a write failed as one"};
+      }
+    }
+    for (const settlement_type& each : all) {
+      unsure_.reported(each.held);
+    }
+    return result;
+  }
+
+ private:
+  using open_settlements = std::span<const settlement_type* const>;
+
+  struct write_failure {
+    std::string text;
+  };
+
+  // All in one transaction. What a handler's write threw, if one did: then nothing has happened.
+  template <class Answer>
+  std::optional<write_failure> try_together(open_settlements open, const claim_request& request, turn_result& result,
+                                            const Answer& answer) {
+    return with_tries([&]() -> std::optional<write_failure> {
+      result.claimed.clear();
+      transaction all{on_.database()};
+      std::vector<const settlement_type*> applied;
+      if (!open.empty()) {
+        applied = apply(open, answer);
+        for (const settlement_type* const each : applied) {
+          if (auto failed = run_write(*each)) {
+            return failed;
+          }
+        }
+      }
+      if (request.limit > 0) {
+        claim_next(result, request);
+      }
+      commit(all, applied, result.claimed);
+      return std::nullopt;
+    });
+  }
+
+  template <class Answer>
+  void settle_writes_alone(open_settlements open, const Answer& answer) {
+    for (const settlement_type* const each : open) {
+      if (each->write == nullptr) {
+        continue;
+      }
+      with_tries([&] {
+        transaction alone{on_.database()};
+        const auto applied = apply({&each, 1}, answer);
+        if (!applied.empty()) {
+          if (auto failed = run_write(*each)) {
+            answer(each) = {settle_status::write_failed, std::move(failed->text)};
+            return;
+          }
+          commit(alone, applied, {});
+          unsure_.stored(each->held);
+        }
+      });
+    }
+  }
+
+  // Those that were applied; the others are answered as stale.
+  template <class Answer>
+  std::vector<const settlement_type*> apply(open_settlements open, const Answer& answer) {
+    settle_batch batch{open};
+    const std::vector<bool> is_applied = batch.apply(
+        on_, {told_time(clock_), std::int64_t{options_.failures_kept}, options_.keep_processed});
+    std::vector<const settlement_type*> applied;
+    for (std::size_t at = 0; at < open.size(); ++at) {
+      answer(open[at]) = {is_applied[at] ? settle_status::applied : settle_status::stale, {}};
+      if (is_applied[at]) {
+        applied.push_back(open[at]);
+      }
+    }
+    return applied;
+  }
+
+  // What it threw, if anything. Throws what is the server's fault or the network's, for which no attempt can fail.
+  std::optional<write_failure> run_write(const settlement_type& each) {
+    if (each.write == nullptr) {
+      return std::nullopt;
+    }
+    connection& database = on_.database();
+    try {
+      each.write(database);
+    } catch (const error& failed) {
+      if (!database.is_usable() || is_retryable(failed.code())) {
+        throw;
+      }
+      return write_failure{failed.what()};
+    } catch (...) {
+      return write_failure{event_relay::detail::error_of_write()};
+    }
+    if (!database.is_usable()) {
+      throw error{store_errc::connection_lost, "postgres: the connection was lost in a handler's write"};
+    }
+    if (!database.is_in_transaction()) {
+      return write_failure{"a handler's write ended the transaction of settle, or left it failed"};
+    }
+    return std::nullopt;
+  }
+
+  void claim_next(turn_result& result, const claim_request& request) {
+    const instant began = clock_.now();
+    const std::int64_t leased_from = lent_.leased.begin(began);
+    expire(on_, told_time(clock_), leased_from, options_.failures_kept);
+    claim(on_, result, request, clock_, lent_.ready, options_.failures_kept);
+    std::optional<instant> lease_end;
+    const bool is_ordinary = request.kind == claim_kind::ordinary && request.quotas.empty();
+    const auto ready_from = is_ordinary ? lent_.ready.from() : scan_window::from_the_start;
+    look_ahead(on_, result, request, ready_from, leased_from, lease_end);
+    lent_.leased.end(integer_of(lease_end.value_or(clock_.now())), result.claimed.size(), clock_.now());
+    if (is_ordinary && result.claimed.size() < request.limit) {
+      result.next_due = earlier(result.next_due, lent_.ready.next_full());
+    }
+  }
+
+  void commit(transaction& all, open_settlements applied, const std::vector<claimed_event>& claimed) {
+    if (applied.empty() && claimed.empty()) {
+      all.commit();
+      return;
+    }
+    unsure_turns::turn unsure{count_outcomes(on_, applied), {}, claimed};
+    for (const settlement_type* const each : applied) {
+      unsure.applied.push_back(each->held);
+    }
+    try {
+      all.commit();
+    } catch (const error& failed) {
+      if (failed.code() == make_error_code(store_errc::connection_lost)) {
+        unsure_.add(std::move(unsure));
+      }
+      throw;
+    }
+  }
+
+  pooled_session& lent_;
+  session& on_;
+  const store_options& options_;
+  Clock& clock_;
+  unsure_turns& unsure_;
+};
+
+}  // namespace event_relay::postgres::detail

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// What is known of turns whose end their caller has not heard: the connection broke in the midst of a COMMIT, or some
+// of a batch was stored before the rest failed. Who comes again with the same leases gets the answer, and nothing is
+// stored twice.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "event_relay/outbox/claim_request.hpp"
+#include "event_relay/outbox/event_record.hpp"
+#include "event_relay/outbox/settlement.hpp"
+#include "event_relay/outbox/store_error.hpp"
+#include "event_relay/postgres/session.hpp"
+
+namespace event_relay::postgres::detail {
+
+/// Thread-safe.
+class unsure_turns {
+ public:
+  /// A transaction of this number may have been committed.
+  struct turn {
+    std::string number;
+    std::vector<lease> applied;
+    std::vector<claimed_event> claimed;
+  };
+
+  void add(turn unsure) {
+    const std::lock_guard lock{mutex_};
+    unsure_.push_back(std::move(unsure));
+  }
+
+  /// This settlement is stored, whatever becomes of the rest.
+  void stored(const lease& settled) {
+    const std::lock_guard lock{mutex_};
+    stored_.emplace_back(settled);
+  }
+  /// Its caller has heard it.
+  void reported(const lease& settled) { take(settled); }
+
+  /// Asks the server what became of them (pg_xact_status). Throws store_error: busy if it is not decided yet.
+  void resolve(session& on) {
+    const std::lock_guard lock{mutex_};
+    while (!unsure_.empty()) {
+      const turn& oldest = unsure_.back();
+      std::string status;
+      on.query(
+          "SELECT pg_xact_status($1::xid8)", [&](const row& at) { status = at.text(0); }, oldest.number);
+      if (status == "in progress") {
+        throw store_error{store_errc::busy, "postgres: a commit whose connection broke is still being decided"};
+      }
+      if (status == "committed") {
+        stored_.insert(stored_.end(), oldest.applied.begin(), oldest.applied.end());
+        claimed_.insert(claimed_.end(), oldest.claimed.begin(), oldest.claimed.end());
+      }
+      unsure_.pop_back();
+    }
+  }
+
+  /// Whether this settlement was stored by a turn whose caller did not hear of it. True once.
+  bool take(const lease& settled) {
+    const std::lock_guard lock{mutex_};
+    const auto found = std::find(stored_.begin(), stored_.end(), settled);
+    if (found == stored_.end()) {
+      return false;
+    }
+    stored_.erase(found);
+    return true;
+  }
+
+  /// Events that were claimed by such a turn, up to `limit` of this kind.
+  std::vector<claimed_event> take_claimed(claim_kind kind, std::size_t limit) {
+    const std::lock_guard lock{mutex_};
+    std::vector<claimed_event> taken;
+    for (auto each = claimed_.begin(); each != claimed_.end() && taken.size() < limit;) {
+      if (each->solo == (kind == claim_kind::suspect)) {
+        taken.push_back(std::move(*each));
+        each = claimed_.erase(each);
+      } else {
+        ++each;
+      }
+    }
+    return taken;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<turn> unsure_;
+  std::vector<lease> stored_;
+  std::vector<claimed_event> claimed_;
+};
+
+}  // namespace event_relay::postgres::detail
