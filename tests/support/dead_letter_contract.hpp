@@ -372,8 +372,13 @@ void register_list_contract(const contract_registrar& test) {
     static constexpr auto parsed =
         "\"}\n{\"id\":\"x\r\x1b[2J\\ \0 \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd gr\xc3\xbc\xc3\x9f \xe2\x80\xa8"sv;
     bench on;
-    event_record record = with_key("a", std::string{hostile});
-    record.payload = hostile;
+    // A payload is UTF-8 without NUL (`codec_of`), and a store may insist on it; what a handler throws is anything.
+    constexpr bool keeps_text_only = requires { Fixture::keeps_text_only; };
+    static constexpr auto text = "\"}\n{\"id\":\"x\r\x1b[2J\\ gr\xc3\xbc\xc3\x9f \xe2\x80\xa8"sv;
+    const std::string kept{keeps_text_only ? text : hostile};
+    const std::string read{keeps_text_only ? text : parsed};
+    event_record record = with_key("a", kept);
+    record.payload = kept;
     on.add(record, "b");
     auto claims = on.claim();
     on.settle_all(bench::told_bury(claims.at(0), bench::key_after::released, reason::rejected, std::string{hostile}),
@@ -388,9 +393,13 @@ void register_list_contract(const contract_registrar& test) {
     }
     const auto first = nlohmann::json::parse(lines.front());
     CHECK(first.at("id") == "a");
-    CHECK(first.at("payload") == std::string{parsed});
-    CHECK(first.at("orderingKey") == std::string{parsed});
-    CHECK(first.at("failures").at(0).at("text") == std::string{parsed});
+    CHECK(first.at("payload") == read);
+    CHECK(first.at("orderingKey") == read);
+    std::string failure{parsed};
+    if (keeps_text_only) {
+      failure.replace(failure.find('\0'), 1, "\xef\xbf\xbd");
+    }
+    CHECK(first.at("failures").at(0).at("text") == failure);
     CHECK(nlohmann::json::parse(lines.back()).at("failures").empty());
     CHECK(on.letters.export_to(keep, {.reason = reason::rejected}) == 1);
     CHECK(lines.at(2) == lines.at(0));

@@ -95,6 +95,7 @@ template <event_relay::clock Clock = event_relay::testing::manual_clock>
 class postgres_fixture_of {
  public:
   using store_type = event_relay::postgres::store<Clock>;
+  static constexpr bool keeps_text_only = true;
 
   explicit postgres_fixture_of(std::uint32_t failures_kept = 10, std::chrono::milliseconds keep_processed = {})
       : options_{.names = {.schema = "public", .prefix = prefix_.text()},

@@ -36,8 +36,8 @@ struct host_side {
 template <class... Parameters>
 owned_result run_on(PGconn* host, const std::string& sql, std::string_view doing, const Parameters&... parameters) {
   const parameter_list list{parameters...};
-  owned_result result{PQexecParams(host, sql.c_str(), list.size(), nullptr, list.values(), list.lengths(),
-                                   list.formats(), 0)};
+  owned_result result{
+      PQexecParams(host, sql.c_str(), list.size(), nullptr, list.values(), list.lengths(), list.formats(), 0)};
   const ExecStatusType status = PQresultStatus(result.get());
   if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
     throw_error(host, result.get(), doing);
@@ -57,8 +57,7 @@ inline void require_open_transaction(PGconn* host) {
                         "roll it back"};
     case PQTRANS_ACTIVE:
       throw store_error{store_errc::refused, "postgres: a command of the host is still running on its connection"};
-    case PQTRANS_UNKNOWN:
-      throw store_error{store_errc::connection_lost, "postgres: the host's connection is lost"};
+    case PQTRANS_UNKNOWN: throw store_error{store_errc::connection_lost, "postgres: the host's connection is lost"};
   }
   if (PQpipelineStatus(host) != PQ_PIPELINE_OFF) {
     throw store_error{store_errc::refused, "postgres: the host's connection is in pipeline mode; append outside of it"};

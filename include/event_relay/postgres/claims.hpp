@@ -47,7 +47,7 @@ inline void expire(session& on, const time_told& time, std::int64_t from, std::i
 
 // The claim's CTEs behind `due`, the events that may be leased and are locked: those that are no other's turn
 // are leased, and for the rest their keys come back. Each row bears the server's time.
-#define EVENT_RELAY_LEASE_DUE                                                                                        \
+#define EVENT_RELAY_LEASE_DUE \
   "fit AS MATERIALIZED (SELECT d.row FROM due d WHERE d.ordering_key IS NULL OR NOT " EVENT_RELAY_IS_BEHIND(d)        \
   "), leased AS (UPDATE {events} e SET state = 1, attempt = e.attempt + 1, token = (SELECT nextval('{tokens}')), "    \
   "leased_until = " EVENT_RELAY_HELD("(SELECT now FROM c) + $2") ", solo = $3::boolean FROM fit WHERE e.row = fit.row " \
@@ -97,7 +97,7 @@ inline constexpr std::string_view lease_ready =
 
 // The names of ready events, one after the other by their index, so that those which wait for their quota are not
 // looked at, however many they are.
-#define EVENT_RELAY_READY_NAMES                                                                                  \
+#define EVENT_RELAY_READY_NAMES                                                                                   \
   "names AS ((SELECT e.name FROM {events} e WHERE e.state = 0 ORDER BY e.name LIMIT 1) UNION ALL SELECT (SELECT " \
   "e.name FROM {events} e WHERE e.state = 0 AND e.name > n.name ORDER BY e.name LIMIT 1) FROM names n WHERE "     \
   "n.name IS NOT NULL)"
@@ -107,8 +107,8 @@ inline constexpr std::string_view lease_within_quotas =
     ", due AS MATERIALIZED (SELECT f.row, f.ordering_key FROM names n LEFT JOIN unnest($4::text[], $5::bigint[]) "
     "q(name, most) ON q.name = n.name CROSS JOIN LATERAL (SELECT e.row, e.ordering_key, e.available_at FROM {events} e "
     "WHERE e.state = 0 AND e.name = n.name AND e.available_at <= (SELECT now FROM c) ORDER BY e.available_at, e.row "
-    "LIMIT coalesce(q.most, $6) FOR UPDATE SKIP LOCKED) f ORDER BY f.available_at, f.row LIMIT $6), "
-    EVENT_RELAY_LEASE_DUE;
+    "LIMIT coalesce(q.most, $6) FOR UPDATE SKIP LOCKED) f ORDER BY f.available_at, f.row LIMIT "
+    "$6), " EVENT_RELAY_LEASE_DUE;
 
 inline constexpr std::string_view lease_suspect =
     "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME

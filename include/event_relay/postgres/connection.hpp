@@ -63,9 +63,8 @@ class connection {
   /// Connects; throws cannot_open, or connection_lost where nobody answers.
   explicit connection(const conninfo& to) : handle_{connect(to)} {
     if (PQstatus(handle_.get()) != CONNECTION_OK) {
-      throw error{store_errc::cannot_open,
-                  to.redacted(fmt::format("postgres, connecting to {}: {}", to.shown(),
-                                          detail::trimmed(PQerrorMessage(handle_.get()))))};
+      throw error{store_errc::cannot_open, to.redacted(fmt::format("postgres, connecting to {}: {}", to.shown(),
+                                                                   detail::trimmed(PQerrorMessage(handle_.get()))))};
     }
     PQsetNoticeProcessor(
         handle_.get(), [](void*, const char*) {}, nullptr);  // they are no errors, and stderr is the host's
@@ -77,7 +76,8 @@ class connection {
   /// text for as long as the connection, so give values as parameters, not in the text.
   template <parameter... Parameters>
   void execute(std::string_view sql, const Parameters&... parameters) {
-    query(sql, [](const row&) {}, parameters...);
+    query(
+        sql, [](const row&) {}, parameters...);
   }
 
   /// The same, calling `visit(row)` for each row.
@@ -85,8 +85,8 @@ class connection {
   void query(std::string_view sql, Visit&& visit, const Parameters&... parameters) {
     const detail::parameter_list list{parameters...};
     const std::string& name = prepared(sql);
-    const detail::owned_result result{PQexecPrepared(handle_.get(), name.c_str(), list.size(), list.values(),
-                                                     list.lengths(), list.formats(), 0)};
+    const detail::owned_result result{
+        PQexecPrepared(handle_.get(), name.c_str(), list.size(), list.values(), list.lengths(), list.formats(), 0)};
     take(result.get(), sql);
     for (int at = 0; at < PQntuples(result.get()); ++at) {
       visit(row{result.get(), at});

@@ -69,8 +69,7 @@ inline std::string_view trimmed(std::string_view text) {
   const char* const state = result != nullptr ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
   const std::string sqlstate = state != nullptr ? state : "";
   const bool is_lost = PQstatus(on) == CONNECTION_BAD || (state == nullptr && result == nullptr);
-  const std::string_view said =
-      detail::trimmed(result != nullptr ? PQresultErrorMessage(result) : PQerrorMessage(on));
+  const std::string_view said = detail::trimmed(result != nullptr ? PQresultErrorMessage(result) : PQerrorMessage(on));
   throw error{is_lost ? store_errc::connection_lost : cause_of(sqlstate),
               fmt::format("postgres, {}: {}{}", doing, said,
                           sqlstate.empty() ? std::string{} : fmt::format(" (SQLSTATE {})", sqlstate)),

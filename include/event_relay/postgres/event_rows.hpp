@@ -57,14 +57,15 @@ inline std::optional<dead_letter_reason> reason_of(std::string_view name) {
 #define EVENT_RELAY_IS_WAITING(w) #w ".ordering_key IS NOT NULL AND " #w ".state IN (0, 4)"
 
 // Whether `e`, which waits, has to wait for another of its key: one that took it, or an earlier one.
-#define EVENT_RELAY_IS_BEHIND(e)                                                                            \
-  "(EXISTS (SELECT 1 FROM {events} t WHERE t.ordering_key = " #e ".ordering_key AND " EVENT_RELAY_IS_TAKEN(t) \
-  ") OR EXISTS (SELECT 1 FROM {events} w WHERE w.ordering_key = " #e                                        \
-  ".ordering_key AND w.row < " #e ".row AND " EVENT_RELAY_IS_WAITING(w) "))"
+#define EVENT_RELAY_IS_BEHIND(e)                                                                                  \
+  "(EXISTS (SELECT 1 FROM {events} t WHERE t.ordering_key = " #e                                                  \
+  ".ordering_key AND " EVENT_RELAY_IS_TAKEN(t) ") OR EXISTS (SELECT 1 FROM {events} w WHERE w.ordering_key = " #e \
+                                               ".ordering_key AND w.row < " #e                                    \
+                                               ".row AND " EVENT_RELAY_IS_WAITING(w) "))"
 
 // What `record_of` reads from `first` on.
-#define EVENT_RELAY_RECORD_COLUMNS(e)                                                                         \
-  #e ".id, " #e ".name, " #e ".payload, " #e ".occurred_at, " #e ".correlation_id, " #e ".replayed, " #e      \
+#define EVENT_RELAY_RECORD_COLUMNS(e)                                                                    \
+#e ".id, " #e ".name, " #e ".payload, " #e ".occurred_at, " #e ".correlation_id, " #e ".replayed, " #e \
      ".caused_by, " #e ".traceparent, " #e ".source, " #e ".ordering_key"
 inline event_record record_of(const row& at, int first) {
   return {.id = std::string{at.text(first)},
@@ -133,7 +134,7 @@ struct record_columns {
 
 // What `stored_event_of` reads. What a claim would find behind another of its key is shown as blocked, although
 // none has looked yet.
-#define EVENT_RELAY_STORED_COLUMNS                                                                                    \
+#define EVENT_RELAY_STORED_COLUMNS \
   "e.row, CASE WHEN e.state = 0 AND e.ordering_key IS NOT NULL AND " EVENT_RELAY_IS_BEHIND(e)                         \
   " THEN 4 ELSE e.state END, e.attempt, e.token, e.available_at, e.leased_until, e.dead_since, e.reason, e.holds_key, " \
   "e.kept_until, " EVENT_RELAY_RECORD_COLUMNS(e)
@@ -161,9 +162,10 @@ inline void read_failures(session& on, std::span<const std::int64_t> rows, std::
   on.query(
       "SELECT event, attempt, at, text FROM {failures} WHERE event = ANY ($1::bigint[]) ORDER BY event, number",
       [&](const row& at) {
-        by_row.at(at.integer(0))->failures.push_back({.attempt = static_cast<attempt_number>(at.integer(1)),
-                                                      .at = instant_of(at.integer(2)),
-                                                      .text = std::string{at.text(3)}});
+        by_row.at(at.integer(0))
+            ->failures.push_back({.attempt = static_cast<attempt_number>(at.integer(1)),
+                                  .at = instant_of(at.integer(2)),
+                                  .text = std::string{at.text(3)}});
       },
       all);
 }

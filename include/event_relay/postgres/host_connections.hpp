@@ -88,7 +88,8 @@ class host_guest {
     const auto guest_of = [](PGconn* host) { return static_cast<host_guest*>(PQinstanceData(host, handle)); };
     if (what == PGEVT_RESULTCREATE) {
       const auto* const at = static_cast<PGEventResultCreate*>(info);
-      if (host_guest* const guest = guest_of(at->conn); guest != nullptr && PQresultStatus(at->result) == PGRES_COMMAND_OK) {
+      if (host_guest* const guest = guest_of(at->conn);
+          guest != nullptr && PQresultStatus(at->result) == PGRES_COMMAND_OK) {
         guest->heard(PQcmdStatus(at->result));
       }
     } else if (what == PGEVT_CONNRESET) {

@@ -99,16 +99,17 @@ inline queue_metrics read_metrics(session& on, const time_told& time) {
         metrics.held_keys = count(8);
       },
       time);
-  on.query("SELECT name, sum(processed)::bigint, sum(retried)::bigint, sum(dead_lettered)::bigint FROM {outcomes} "
-           "GROUP BY name ORDER BY name",
-           [&](const row& at) {
-             outcome_counts counts{.name = std::string{at.text(0)},
-                                   .processed = static_cast<std::uint64_t>(at.integer(1)),
-                                   .retried = static_cast<std::uint64_t>(at.integer(2)),
-                                   .dead_lettered = static_cast<std::uint64_t>(at.integer(3))};
-             counts.attempts = counts.processed + counts.retried + counts.dead_lettered;
-             metrics.outcomes.push_back(std::move(counts));
-           });
+  on.query(
+      "SELECT name, sum(processed)::bigint, sum(retried)::bigint, sum(dead_lettered)::bigint FROM {outcomes} "
+      "GROUP BY name ORDER BY name",
+      [&](const row& at) {
+        outcome_counts counts{.name = std::string{at.text(0)},
+                              .processed = static_cast<std::uint64_t>(at.integer(1)),
+                              .retried = static_cast<std::uint64_t>(at.integer(2)),
+                              .dead_lettered = static_cast<std::uint64_t>(at.integer(3))};
+        counts.attempts = counts.processed + counts.retried + counts.dead_lettered;
+        metrics.outcomes.push_back(std::move(counts));
+      });
   return metrics;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The order of events of one key. No append can know its place: others that it cannot see may commit before it. So
-// an event with a key comes into the claim's index, and the claim that finds it behind another sets it aside as blocked.
-// What ends or frees an event opens its key: the first of those that wait is put back into the claim's index.
+// an event with a key comes into the claim's index, and the claim that finds it behind another sets it aside as
+// blocked. What ends or frees an event opens its key: the first of those that wait is put back into the claim's index.
 //
 // Two rules keep an event from being blocked for ever, whatever runs at the same time (READ COMMITTED):
 // - An event is blocked only under a share lock on the one that it waits for, found unchanged under that lock.

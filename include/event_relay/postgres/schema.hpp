@@ -96,9 +96,10 @@ CREATE TABLE {outcomes} (
 inline constexpr std::int64_t schema_version = migrations.size();
 
 inline bool has_table(session& on, const outbox_names& names, std::string_view table) {
-  return on.integer("SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-                    "WHERE n.nspname = $1 AND c.relname = $2",
-                    0, names.schema, names.prefix + std::string{table}) == 1;
+  return on.integer(
+             "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+             "WHERE n.nspname = $1 AND c.relname = $2",
+             0, names.schema, names.prefix + std::string{table}) == 1;
 }
 
 /// The version of the tables that are there, 0 if none are. Throws store_error for tables that bear the outbox's
@@ -158,7 +159,8 @@ inline void migrate(session& on, const outbox_names& names) {
   transaction all{on.database()};
   on.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
              fmt::format("event_relay {}.{}", names.schema, names.prefix));
-  const std::int64_t version = detail::require_not_newer(detail::version_of(on, names));  // another may have been faster
+  const std::int64_t version =
+      detail::require_not_newer(detail::version_of(on, names));  // another may have been faster
   for (auto step = static_cast<std::size_t>(version); step < detail::migrations.size(); ++step) {
     on.run(detail::migrations[step]);
   }

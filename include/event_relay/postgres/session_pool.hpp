@@ -95,10 +95,11 @@ class session_pool {
     auto opened = std::make_unique<pooled_session>(pooled_session{session{to_, names_}});
     // Plans that no ANALYZE changes: all that a statement touches has its index. Without the first, a plan that is
     // dear on paper would be compiled.
-    opened->on.run(fmt::format("SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; "
-                            "SET plan_cache_mode = force_generic_plan; SET client_encoding = 'UTF8'; "
-                            "SET lock_timeout = {}",
-                            options_.lock_timeout.count()));
+    opened->on.run(
+        fmt::format("SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; "
+                    "SET plan_cache_mode = force_generic_plan; SET client_encoding = 'UTF8'; "
+                    "SET lock_timeout = {}",
+                    options_.lock_timeout.count()));
     if (options_.on_open) {
       options_.on_open(opened->on.database());
     }

@@ -36,11 +36,14 @@ struct settle_rules {
   std::chrono::milliseconds keep_processed;
 };
 
-// A text as the server keeps it: valid UTF-8 without NUL.
+// A text as the server keeps it: valid UTF-8, and what is not, or is NUL, becomes U+FFFD.
 inline std::string storable(std::string_view text) {
-  std::string valid = event_relay::detail::shortened(text, text.size() * 3 + 3);
-  std::replace(valid.begin(), valid.end(), '\0', ' ');
-  return valid;
+  constexpr std::string_view replacement = "\xef\xbf\xbd";
+  std::string kept;
+  for (const char each : event_relay::detail::shortened(text, text.size() * 3 + 3)) {
+    each == '\0' ? kept.append(replacement) : kept.append(1, each);
+  }
+  return kept;
 }
 
 /// The settlements of a batch, in the order of their rows: who locks many rows locks them in that order.

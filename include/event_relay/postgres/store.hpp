@@ -171,9 +171,10 @@ class store {
 
   bool has_unfinished() {
     return on_a_session([](pooled_session& lent) {
-      return lent.on.integer("SELECT (EXISTS (SELECT 1 FROM {events} e WHERE e.state = 0) OR EXISTS (SELECT 1 FROM "
-                             "{events} e WHERE e.state = 1) OR EXISTS (SELECT 1 FROM {events} e WHERE e.state = 2))::int",
-                             0) != 0;
+      return lent.on.integer(
+                 "SELECT (EXISTS (SELECT 1 FROM {events} e WHERE e.state = 0) OR EXISTS (SELECT 1 FROM "
+                 "{events} e WHERE e.state = 1) OR EXISTS (SELECT 1 FROM {events} e WHERE e.state = 2))::int",
+                 0) != 0;
     });
   }
 

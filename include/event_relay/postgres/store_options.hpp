@@ -52,8 +52,8 @@ inline void require_valid(const store_options& options) {
   };
   require_not_negative("keep_processed", options.keep_processed);
   if (options.lock_timeout < std::chrono::milliseconds{1} || options.lock_timeout > std::chrono::hours{24}) {
-    throw std::invalid_argument(fmt::format("store_options: lock_timeout is {} ms, must be 1 ms to 24 hours",
-                                            options.lock_timeout.count()));
+    throw std::invalid_argument(
+        fmt::format("store_options: lock_timeout is {} ms, must be 1 ms to 24 hours", options.lock_timeout.count()));
   }
   if (options.max_connections == 0) {
     throw std::invalid_argument("store_options: max_connections is 0, must be 1 or more");

@@ -24,7 +24,8 @@ class transaction {
   void commit() {
     if (PQtransactionStatus(on_.handle()) == PQTRANS_INERROR) {
       // The server would answer COMMIT with a rollback and call that a success.
-      throw error{store_errc::refused, "postgres: a statement of the transaction has failed, so it cannot be committed"};
+      throw error{store_errc::refused,
+                  "postgres: a statement of the transaction has failed, so it cannot be committed"};
     }
     on_.run("COMMIT");
     is_open_ = false;

@@ -146,8 +146,8 @@ class turn_taker {
   template <class Answer>
   std::vector<const settlement_type*> apply(open_settlements open, const Answer& answer) {
     settle_batch batch{open};
-    const std::vector<bool> is_applied = batch.apply(
-        on_, {told_time(clock_), std::int64_t{options_.failures_kept}, options_.keep_processed});
+    const std::vector<bool> is_applied =
+        batch.apply(on_, {told_time(clock_), std::int64_t{options_.failures_kept}, options_.keep_processed});
     std::vector<const settlement_type*> applied;
     for (std::size_t at = 0; at < open.size(); ++at) {
       answer(open[at]) = {is_applied[at] ? settle_status::applied : settle_status::stale, {}};
