@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <numeric>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -29,37 +31,40 @@ namespace event_relay::postgres::detail {
 
 using time_told = std::optional<std::int64_t>;
 
-// Expired leases make suspects. An attempt that was not alone is forgotten; a solo one counts as failed.
-inline void expire(session& on, const time_told& time, std::int64_t from, std::int64_t kept) {
-  on.execute(
-      "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME
-      " AS now), over AS MATERIALIZED (SELECT e.row FROM {events} e WHERE e.state = 1 AND e.leased_until >= $2 AND "
-      "e.leased_until <= (SELECT now FROM c) ORDER BY e.leased_until FOR UPDATE SKIP LOCKED), "
-      "changed AS (UPDATE {events} e SET state = 2, attempt = e.attempt - CASE WHEN e.solo THEN 0 ELSE 1 END, "
-      "crashed = e.solo, failures = e.failures + CASE WHEN e.solo THEN 1 ELSE 0 END, leased_until = NULL FROM over "
-      "WHERE e.row = over.row RETURNING e.row, e.solo, e.failures, e.attempt), "
-      "trimmed AS (DELETE FROM {failures} f USING changed WHERE f.event = changed.row AND changed.solo AND f.number <= "
-      "changed.failures - $3) "
-      "INSERT INTO {failures} SELECT row, failures, attempt, (SELECT now FROM c), 'lease expired' FROM changed "
-      "WHERE solo AND $3::bigint > 0",
-      time, from, kept);
+// Expired leases make suspects. An attempt that was not alone is forgotten; a solo one counts as failed. Returns
+// whether there are suspects now.
+inline bool expire(session& on, const time_told& time, std::int64_t from, std::int64_t kept) {
+  return on.integer(
+             "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME
+             " AS now), over AS MATERIALIZED (SELECT e.row FROM {events} e WHERE e.state = 1 AND e.leased_until >= $2 "
+             "AND e.leased_until <= (SELECT now FROM c) ORDER BY e.leased_until FOR UPDATE SKIP LOCKED), "
+             "changed AS (UPDATE {events} e SET state = 2, attempt = e.attempt - CASE WHEN e.solo THEN 0 ELSE 1 END, "
+             "crashed = e.solo, failures = e.failures + CASE WHEN e.solo THEN 1 ELSE 0 END, leased_until = NULL "
+             "FROM over WHERE e.row = over.row RETURNING e.row, e.solo, e.failures, e.attempt), "
+             "trimmed AS (DELETE FROM {failures} f USING changed WHERE f.event = changed.row AND changed.solo AND "
+             "f.number <= changed.failures - $3), "
+             "noted AS (INSERT INTO {failures} SELECT row, failures, attempt, (SELECT now FROM c), 'lease expired' "
+             "FROM changed WHERE solo AND $3::bigint > 0) "
+             "SELECT ((SELECT count(*) FROM changed) > 0 OR EXISTS (SELECT 1 FROM {events} e WHERE e.state = 2))::int",
+             0, time, from, kept) != 0;
 }
 
 // The claim's CTEs behind `due`, the events that may be leased and are locked: those that are no other's turn
 // are leased, and for the rest their keys come back. Each row bears the server's time.
 #define EVENT_RELAY_LEASE_DUE \
-  "fit AS MATERIALIZED (SELECT d.row FROM due d WHERE d.ordering_key IS NULL OR NOT " EVENT_RELAY_IS_BEHIND(d)        \
-  "), leased AS (UPDATE {events} e SET state = 1, attempt = e.attempt + 1, token = (SELECT nextval('{tokens}')), "    \
-  "leased_until = " EVENT_RELAY_HELD("(SELECT now FROM c) + $2") ", solo = $3::boolean FROM fit WHERE e.row = fit.row " \
+  "placed AS MATERIALIZED (SELECT d.row, d.ordering_key, d.ordering_key IS NOT NULL AND " EVENT_RELAY_IS_BEHIND(d)    \
+  " AS is_behind FROM due d), leased AS (UPDATE {events} e SET state = 1, attempt = e.attempt + 1, "                  \
+  "token = (SELECT nextval('{tokens}')), leased_until = " EVENT_RELAY_HELD("(SELECT now FROM c) + $2")                \
+  ", solo = $3::boolean FROM placed p WHERE e.row = p.row AND NOT p.is_behind "                                       \
   "RETURNING e.row, e.attempt, e.crashed, e.failures, e.token, e.available_at, " EVENT_RELAY_RECORD_COLUMNS(e)        \
   ") SELECT c.now, l.* FROM c LEFT JOIN (SELECT leased.* FROM leased UNION ALL SELECT NULL, 0, false, 0, 0, 0, NULL, " \
-  "NULL, NULL, 0, NULL, false, NULL, NULL, NULL, d.ordering_key FROM due d WHERE NOT EXISTS (SELECT 1 FROM fit "      \
-  "WHERE fit.row = d.row)) l ON true"
+  "NULL, NULL, 0, NULL, false, NULL, NULL, NULL, p.ordering_key FROM placed p WHERE p.is_behind) l ON true"
 
 struct leased_part {
   instant now;
-  /// With the instant at which each became ready.
-  std::vector<std::pair<std::int64_t, claimed_event>> claims;
+  std::vector<claimed_event> claims;
+  /// The instant at which each became ready.
+  std::vector<std::int64_t> due;
   /// Those of events that have to wait for others.
   std::set<std::string> keys_behind;
 };
@@ -73,14 +78,13 @@ leased_part lease_due(session& on, std::string_view sql, bool is_solo, std::int6
       [&](const row& at) {
         part.now = instant_of(at.integer(0));
         if (!at.is_null(1)) {
-          part.claims.emplace_back(
-              at.integer(6),
-              claimed_event{.held = {at.integer(1), static_cast<std::uint64_t>(at.integer(5))},
-                            .record = record_of(at, 7),
-                            .attempt = static_cast<attempt_number>(at.integer(2)),
-                            .solo = is_solo,
-                            .crashed = at.integer(3) != 0,
-                            .failures = static_cast<std::uint32_t>(std::min<std::int64_t>(at.integer(4), kept))});
+          part.due.push_back(at.integer(6));
+          part.claims.push_back({.held = {at.integer(1), static_cast<std::uint64_t>(at.integer(5))},
+                                 .record = record_of(at, 7),
+                                 .attempt = static_cast<attempt_number>(at.integer(2)),
+                                 .solo = is_solo,
+                                 .crashed = at.integer(3) != 0,
+                                 .failures = static_cast<std::uint32_t>(std::min<std::int64_t>(at.integer(4), kept))});
         } else if (!at.is_null(16)) {
           part.keys_behind.emplace(at.text(16));
         }
@@ -115,15 +119,15 @@ inline constexpr std::string_view lease_suspect =
     " AS now), due AS MATERIALIZED (SELECT e.row, NULL::text AS ordering_key FROM {events} e WHERE e.state = 2 "
     "ORDER BY e.row LIMIT 1 FOR UPDATE SKIP LOCKED), " EVENT_RELAY_LEASE_DUE;
 
-/// What is left of the quotas of `request` when `claimed` has taken its part.
+/// What is left of the quotas of `request` when `claimed` have taken their part.
 struct quotas_left {
   array names = array::of_texts();
   array most = array::of_integers();
 
-  quotas_left(const claim_request& request, const std::vector<std::pair<std::int64_t, claimed_event>>& claimed) {
+  quotas_left(const claim_request& request, std::span<const claimed_event> claimed) {
     for (const claim_quota& each : request.quotas) {
       const auto taken = std::count_if(claimed.begin(), claimed.end(),
-                                       [&](const auto& claim) { return claim.second.record.name == each.name; });
+                                       [&](const claimed_event& claim) { return claim.record.name == each.name; });
       names.add(std::string_view{each.name});
       most.add(std::max<std::int64_t>(row_limit(each.most) - taken, 0));
     }
@@ -133,92 +137,96 @@ struct quotas_left {
 // A claim that finds many events of one key looks again behind them, and again.
 inline constexpr int most_looks = 8;
 
+// In the order in which they became ready, and of their append where that is the same.
+inline std::vector<claimed_event> in_order(leased_part part) {
+  std::vector<std::size_t> order(part.claims.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t one, std::size_t other) {
+    return std::tie(part.due[one], part.claims[one].held.row) < std::tie(part.due[other], part.claims[other].held.row);
+  });
+  std::vector<claimed_event> sorted;
+  sorted.reserve(order.size());
+  for (const std::size_t at : order) {
+    sorted.push_back(std::move(part.claims[at]));
+  }
+  return sorted;
+}
+
 // Leases what `request` asks for, under a token that no claim had before. Of a store's threads each passes a window
 // of its own.
 template <class Clock>
-void claim(session& on, turn_result& result, const claim_request& request, Clock& clock, scan_window& ready,
-           std::int64_t kept) {
+std::vector<claimed_event> claim(session& on, const claim_request& request, Clock& clock, scan_window& ready,
+                                 std::int64_t kept) {
   const time_told time = told_time(clock);
-  const bool is_solo = request.kind == claim_kind::suspect;
   const std::int64_t length = addable(request.length);
-  const std::int64_t limit = row_limit(request.limit);
-  if (is_solo) {
-    auto part = lease_due(on, lease_suspect, true, kept, time, length, true);
-    for (auto& [due, claim] : part.claims) {
-      result.claimed.push_back(std::move(claim));
-    }
-    return;
+  if (request.kind == claim_kind::suspect) {
+    return in_order(lease_due(on, lease_suspect, true, kept, time, length, true));
   }
-  std::vector<std::pair<std::int64_t, claimed_event>> claims;
+  leased_part all;
   const bool has_quotas = !request.quotas.empty();
   const std::int64_t from = has_quotas ? scan_window::from_the_start : ready.begin(clock.now());
-  instant now = min_instant;  // the server's
   for (int look = 0; look < most_looks; ++look) {
-    const std::int64_t more = limit - static_cast<std::int64_t>(claims.size());
+    const std::int64_t more = row_limit(request.limit - all.claims.size());
     leased_part part;
     if (has_quotas) {
-      const quotas_left left{request, claims};
+      const quotas_left left{request, all.claims};
       part = lease_due(on, lease_within_quotas, false, kept, time, length, false, left.names, left.most, more);
     } else {
       part = lease_due(on, lease_ready, false, kept, time, length, false, from, more);
     }
-    now = part.now;
-    std::move(part.claims.begin(), part.claims.end(), std::back_inserter(claims));
+    all.now = part.now;
+    std::move(part.claims.begin(), part.claims.end(), std::back_inserter(all.claims));
+    all.due.insert(all.due.end(), part.due.begin(), part.due.end());
     if (part.keys_behind.empty()) {
       break;
     }
     const bool has_blocked = block_behind(on, part.keys_behind) > 0;
     open_keys(on, part.keys_behind);
-    if (!has_blocked || std::cmp_equal(claims.size(), limit)) {
+    if (!has_blocked || all.claims.size() == request.limit) {
       break;
     }
   }
-  std::sort(claims.begin(), claims.end(), [](const auto& one, const auto& other) {
-    return std::tie(one.first, one.second.held.row) < std::tie(other.first, other.second.held.row);
-  });
   if (!has_quotas) {
-    ready.end(claims.empty() ? integer_of(now) : claims.front().first, claims.size(), clock.now());
+    const std::int64_t first =
+        all.due.empty() ? integer_of(all.now) : *std::min_element(all.due.begin(), all.due.end());
+    ready.end(first, all.claims.size(), clock.now());
   }
-  hear(clock, now);
-  for (auto& [due, claim] : claims) {
-    result.claimed.push_back(std::move(claim));
-  }
+  hear(clock, all.now);
+  return in_order(std::move(all));
 }
 
 inline std::optional<instant> earlier(const std::optional<instant>& one, const std::optional<instant>& other) {
   return one && other ? std::min(one, other) : one ? one : other;
 }
 
-// When something comes due, and whether suspects wait. It reads only.
-inline void look_ahead(session& on, turn_result& result, const claim_request& request, std::int64_t ready_from,
-                       std::int64_t leased_from, std::optional<instant>& next_lease_end) {
+// What a look ahead has found.
+struct outlook {
   std::optional<instant> ready;
+  std::optional<instant> lease_end;
+  bool has_suspects = false;
+};
+
+// When something comes due, and whether suspects wait. It reads only.
+inline outlook look_ahead(session& on, const turn_result& result, const claim_request& request, std::int64_t ready_from,
+                          std::int64_t leased_from) {
+  outlook found;
   on.query(
       "SELECT (SELECT min(e.available_at) FROM {events} e WHERE e.state = 0 AND e.available_at >= $1 AND $3::boolean), "
       "(SELECT min(e.leased_until) FROM {events} e WHERE e.state = 1 AND e.leased_until >= $2), "
       "EXISTS (SELECT 1 FROM {events} e WHERE e.state = 2)",
       [&](const row& at) {
-        ready = optional_instant(at, 0);
-        next_lease_end = optional_instant(at, 1);
-        result.suspects_waiting = at.integer(2) != 0;
+        found = {optional_instant(at, 0), optional_instant(at, 1), at.integer(2) != 0};
       },
       ready_from, leased_from, request.quotas.empty());
-  if (result.claimed.size() >= request.limit) {
-    return;
-  }
   if (!request.quotas.empty()) {
-    std::vector<std::pair<std::int64_t, claimed_event>> claimed;
-    for (const claimed_event& each : result.claimed) {
-      claimed.emplace_back(0, each);
-    }
-    const quotas_left left{request, claimed};
+    const quotas_left left{request, result.claimed};
     on.query(
         "WITH RECURSIVE " EVENT_RELAY_READY_NAMES
         " SELECT min((SELECT min(e.available_at) FROM {events} e WHERE e.state = 0 AND e.name = n.name)) FROM names n "
         "LEFT JOIN unnest($1::text[], $2::bigint[]) q(name, most) ON q.name = n.name WHERE coalesce(q.most, 1) > 0",
-        [&](const row& at) { ready = optional_instant(at, 0); }, left.names, left.most);
+        [&](const row& at) { found.ready = optional_instant(at, 0); }, left.names, left.most);
   }
-  result.next_due = earlier(ready, next_lease_end);
+  return found;
 }
 
 }  // namespace event_relay::postgres::detail
