@@ -5,10 +5,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
 
+#include "event_relay/core/clock.hpp"
 #include "event_relay/core/instant.hpp"
 
 namespace event_relay::postgres {
@@ -40,15 +42,21 @@ class server_clock {
 namespace detail {
 
 /// What a statement is told of the time: nothing, so that the server's goes; or a test's.
-inline std::optional<std::int64_t> told_time(const server_clock&) { return std::nullopt; }
-template <class Clock>
-std::optional<std::int64_t> told_time(Clock& clock) {
-  return clock.now().time_since_epoch().count();
+template <clock Clock>
+std::optional<std::int64_t> told_time(Clock& told) {
+  if constexpr (std::same_as<Clock, server_clock>) {
+    return std::nullopt;
+  } else {
+    return told.now().time_since_epoch().count();
+  }
 }
 
-inline void hear(server_clock& clock, instant server_now) { clock.heard(server_now); }
-template <class Clock>
-void hear(Clock&, instant) {}
+template <clock Clock>
+void hear(Clock& hearing, instant server_now) {
+  if constexpr (std::same_as<Clock, server_clock>) {
+    hearing.heard(server_now);
+  }
+}
 
 // The time of a statement, whose first parameter is what it is told.
 #define EVENT_RELAY_TIME "coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)"

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// Where a claim begins to look: from the start as long as that is quick, and seldom when it is not.
+#include "event_relay/postgres/scan_window.hpp"
+
+#include <chrono>
+
+#include "event_relay/core/instant.hpp"
+#include "support/catch.hpp"
+
+namespace {
+
+using namespace event_relay;
+using namespace std::chrono_literals;
+using postgres::scan_window;
+
+constexpr instant start{1'000'000ms};
+constexpr std::int64_t from_the_start = scan_window::from_the_start;
+
+}  // namespace
+
+TEST_CASE("scan_window: quick looks, all of them from the start") {
+  scan_window window;
+  for (instant now = start; now < start + 100ms; now += 10ms) {
+    CHECK(window.begin(now) == from_the_start);
+    window.end(17, 0, now + 9ms);
+    CHECK(window.from() == from_the_start);
+    CHECK_FALSE(window.next_full().has_value());
+  }
+}
+
+TEST_CASE("scan_window: a slow look, the next ones from what it found, until twenty times its length is over") {
+  scan_window window;
+  window.begin(start);
+  window.end(17, 0, start + 500ms);
+  CHECK_FALSE(window.next_full().has_value());
+  CHECK(window.begin(start + 600ms) == 17);
+  window.end(23, 0, start + 601ms);
+  CHECK(window.from() == 23);
+  CHECK((window.next_full() == start + 10'500ms));
+  CHECK(window.begin(start + 10'499ms) == 23);
+  window.end(42, 0, start + 10'499ms);
+  CHECK(window.begin(start + 10'500ms) == from_the_start);
+}
+
+TEST_CASE("scan_window: what was found took its part of the time") {
+  scan_window window;
+  window.begin(start);
+  window.end(17, 1000, start + 100ms);
+  CHECK(window.begin(start + 101ms) == from_the_start);
+  window.end(17, 1000, start + 301ms);
+  CHECK(window.begin(start + 302ms) == 17);
+}
+
+TEST_CASE("scan_window: a clock that is set back, and a reset, from the start") {
+  for (const bool is_set_back : {true, false}) {
+    scan_window window;
+    window.begin(start);
+    window.end(17, 0, start + 1s);
+    CHECK(window.begin(start + 1s) == 17);
+    if (!is_set_back) {
+      window.reset();
+    }
+    CHECK(window.begin(is_set_back ? start - 1h : start + 2s) == from_the_start);
+  }
+}
