@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -37,13 +36,14 @@
 #include "event_relay/sqlite/dead_letter_rows.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 #include "event_relay/sqlite/host_connections.hpp"
+#include "event_relay/sqlite/lease_rows.hpp"
 #include "event_relay/sqlite/metrics_rows.hpp"
 #include "event_relay/sqlite/process_check.hpp"
 #include "event_relay/sqlite/retention.hpp"
 #include "event_relay/sqlite/schema.hpp"
-#include "event_relay/sqlite/settlements.hpp"
 #include "event_relay/sqlite/store_options.hpp"
 #include "event_relay/sqlite/transaction.hpp"
+#include "event_relay/sqlite/turns.hpp"
 
 namespace event_relay::sqlite {
 
@@ -97,24 +97,17 @@ class store {
       return ahead;
     }
     const std::lock_guard lock{mutex_};
-    for (failed_writes failed;;) {
-      if (auto result = turn_without(failed, settlements, request)) {
-        return *std::move(result);
-      }
+    turn_result result = detail::take_turn(database_, settlements, request, options_, clock_);
+    if (leaves_work(settlements, result, request)) {
+      signal_->wake();
     }
+    return result;
   }
 
   std::vector<bool> renew(std::span<const lease> leases, std::chrono::milliseconds length) {
     const std::lock_guard lock{mutex_};
     immediate_transaction all{database_};
-    const instant until = saturating_add(clock_.now(), length);
-    std::vector<bool> renewed;
-    renewed.reserve(leases.size());
-    for (const lease& each : leases) {
-      database_.execute("UPDATE main.event_relay_events SET leased_until = ? WHERE row = ? AND token = ? AND state = 1",
-                        detail::integer_of(until), each.row, each.token);
-      renewed.push_back(database_.changes() > 0);
-    }
+    auto renewed = detail::renew(database_, leases, saturating_add(clock_.now(), length));
     all.commit();
     return renewed;
   }
@@ -122,21 +115,10 @@ class store {
   std::size_t give_back(std::span<const lease> leases) {
     const std::lock_guard lock{mutex_};
     immediate_transaction all{database_};
-    std::int64_t given_back = 0;
-    for (const lease& each : leases) {
-      std::string key;
-      database_.query(
-          "UPDATE main.event_relay_events SET state = iif(solo, 2, 0), attempt = attempt - 1, leased_until = NULL "
-          "WHERE row = ? AND token = ? AND state = 1 RETURNING heads_key",
-          [&](const row& at) { key = at.text(0); }, each.row, each.token);
-      given_back += database_.changes();
-      if (!key.empty()) {
-        detail::set_head(database_, key);
-      }
-    }
+    const std::size_t given_back = detail::give_back(database_, leases);
     all.commit();
     signal_->wake();
-    return static_cast<std::size_t>(given_back);
+    return given_back;
   }
 
   std::optional<stored_event> find(std::string_view id) {
@@ -233,41 +215,6 @@ class store {
   }
 
  private:
-  // By place, with what was thrown: writes that took all of the transaction with them.
-  using failed_writes = std::map<std::size_t, std::string>;
-
-  // A turn in which these writes count as failed; nothing, and one more of them, if another did the same.
-  std::optional<turn_result> turn_without(failed_writes& failed, std::span<const settlement<transaction>> settlements,
-                                          const claim_request& request) {
-    immediate_transaction all{database_};
-    const instant now = clock_.now();
-    const detail::settle_rules rules{now, options_.failures_kept, options_.keep_processed};
-    turn_result result;
-    for (std::size_t at = 0; at < settlements.size(); ++at) {
-      if (const auto known = failed.find(at); known != failed.end()) {
-        result.settled.push_back({settle_status::write_failed, known->second});
-        continue;
-      }
-      try {
-        result.settled.push_back(detail::settle(database_, settlements[at], rules));
-      } catch (detail::transaction_ended& ended) {
-        failed.emplace(at, std::move(ended.error));
-        return std::nullopt;
-      }
-    }
-    detail::count_outcomes(database_, settlements, result.settled);
-    if (request.limit > 0) {
-      detail::expire(database_, now, options_.failures_kept);
-      detail::claim(database_, result, request, now, options_.failures_kept);
-      detail::look_ahead(database_, result, request);
-    }
-    all.commit();
-    if (leaves_work(settlements, result, request)) {
-      signal_->wake();
-    }
-    return result;
-  }
-
   // Whether there is anything to tidy; takes no lock that a writer waits for.
   bool has_untidy() {
     const std::lock_guard lock{reader_mutex_};
