@@ -623,6 +623,21 @@ TEST_CASE("sqlite::store: a look that finds nothing to claim, no need of the loc
   CHECK(refusal_cause([&] { on.look(); }) == store_errc::busy);
 }
 
+TEST_CASE("sqlite::store: a look under quotas that finds nothing to claim, in the middle of another thread's write") {
+  bench on;
+  const claim_quota none[] = {{"booking.created", 0}};
+  const claim_request limited{.limit = 1, .length = 30s, .quotas = none};
+  on.add("a", "b");
+  auto writing = bench::end(on.claim(1).at(0));
+  on.store().turn({}, limited);
+  bool has_looked = false;
+  writing.write = [&](sqlite::connection&) {
+    std::jthread{[&] { has_looked = on.store().turn({}, limited).claimed.empty(); }}.join();
+  };
+  CHECK(on.settle(writing) == settle_status::applied);
+  CHECK(has_looked);
+}
+
 TEST_CASE("sqlite::store: append on a full disk, the host's transaction rolled back by SQLite, then as before") {
   bench on;
   on.add("a");

@@ -3,6 +3,7 @@
 // batches of all threads meet there.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -65,7 +66,8 @@ class store {
       : options_{std::move(options)},
         clock_{std::move(clock)},
         database_{detail::require_file(path), options_.busy_timeout},
-        reader_{path, options_.busy_timeout} {
+        reader_{path, options_.busy_timeout},
+        operators_{path, options_.busy_timeout} {
     detail::require_valid(options_);
     detail::enter_wal_mode(database_, path);
     detail::require_writable(database_, path);
@@ -75,6 +77,7 @@ class store {
     if (options_.on_open) {
       options_.on_open(database_);
       options_.on_open(reader_);
+      options_.on_open(operators_);
     }
     file_ = sqlite3_db_filename(database_.handle(), "main");
     hosts_ = std::make_shared<host_connections>(file_, signal_);
@@ -122,16 +125,16 @@ class store {
   }
 
   std::optional<stored_event> find(std::string_view id) {
-    const std::lock_guard lock{reader_mutex_};
-    const read_transaction one_instant{reader_};
-    return detail::find(reader_, id);
+    const std::lock_guard lock{operators_mutex_};
+    const read_transaction one_instant{operators_};
+    return detail::find(operators_, id);
   }
 
   dead_letter_page dead_letters(const dead_letter_filter& filter, const std::optional<dead_letter_cursor>& after,
                                 std::size_t limit) {
-    const std::lock_guard lock{reader_mutex_};
-    const read_transaction one_instant{reader_};
-    return detail::read_page(reader_, filter, after, limit);
+    const std::lock_guard lock{operators_mutex_};
+    const read_transaction one_instant{operators_};
+    return detail::read_page(operators_, filter, after, limit);
   }
 
   std::vector<bool> redrive(std::span<const redrive_request> requests) {
@@ -163,9 +166,9 @@ class store {
   }
 
   queue_metrics metrics() {
-    const std::lock_guard lock{reader_mutex_};
-    const read_transaction one_instant{reader_};
-    return detail::read_metrics(reader_, clock_.now());
+    const std::lock_guard lock{operators_mutex_};
+    const read_transaction one_instant{operators_};
+    return detail::read_metrics(operators_, clock_.now());
   }
 
   bool tidy(std::size_t limit) {
@@ -224,7 +227,11 @@ class store {
                            0, detail::integer_of(clock_.now())) != 0;
   }
 
+  // Made once; afterwards an idle worker need not wait here for one that writes.
   void have_name_index() {
+    if (has_name_index_) {
+      return;
+    }
     const std::lock_guard lock{mutex_};
     if (!has_name_index_) {
       immediate_transaction all{database_};
@@ -251,11 +258,13 @@ class store {
   connection database_;
   std::mutex reader_mutex_;  // of the one that looks, which a host's transaction never keeps waiting
   connection reader_;
+  std::mutex operators_mutex_;  // of the one for operators, whose looks may take long and keep no worker waiting
+  connection operators_;
   std::filesystem::path file_;
   std::shared_ptr<wake_signal> signal_ = std::make_shared<wake_signal>();
   std::shared_ptr<host_connections> hosts_;
   std::string swept_to_;
-  bool has_name_index_ = false;
+  std::atomic<bool> has_name_index_ = false;
   bool has_warned_ = false;
 };
 
