@@ -151,12 +151,13 @@ class store {
     return redriven;
   }
 
-  std::size_t purge(std::span<const std::string> ids) {
+  std::size_t purge(std::span<const std::string> ids) { return purge(event_relay::detail::purge_requests(ids)); }
+  std::size_t purge(std::span<const purge_request> requests) {
     std::size_t purged = 0;
     {
       const std::lock_guard lock{mutex_};
       immediate_transaction all{database_};
-      for (const std::string& each : ids) {
+      for (const purge_request& each : requests) {
         purged += detail::purge(database_, each) ? 1 : 0;
       }
       all.commit();
