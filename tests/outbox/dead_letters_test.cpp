@@ -192,6 +192,18 @@ TEST_CASE("dead_letters: the rate goes on from page to page") {
   }
 }
 
+TEST_CASE("dead_letters: the rate counts from the call's start, however long its pages take") {
+  bench on;
+  on.add_many_dead(2 * batch + 10);
+  on.store().before_page([&](int) { on.clock().advance(7s); });
+  on.letters.redrive({}, {.per_second = 10});
+  const auto due = due_of(on, 0, 2 * batch + 9);
+  REQUIRE(due.size() == 2 * batch + 10);
+  for (size_t each = 0; each < due.size(); ++each) {
+    CHECK(due[each] == static_cast<std::int64_t>(each * 100));
+  }
+}
+
 TEST_CASE("dead_letters: one that dies again between its page and what is done with the page, left alone") {
   bench on;
   on.add_dead("a", "b");

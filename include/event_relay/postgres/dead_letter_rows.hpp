@@ -75,7 +75,7 @@ inline std::vector<bool> redrive(session& on, std::span<const redrive_request> r
   std::set<std::string> redriven;
   std::set<std::string> keys;
   on.query(
-      "UPDATE {events} e SET state = 0, holds_key = false, attempt = 0, solo = false, available_at = s.available_at, "
+      "UPDATE {events} e SET state = 0, holds_key = false, attempt = 0, available_at = s.available_at, "
       "dead_since = NULL, reason = NULL FROM unnest($1::text[], $2::bigint[], $3::bigint[]) "
       "s(id, available_at, dead_since) WHERE e.id = s.id AND e.state = 3 "
       "AND (s.dead_since IS NULL OR e.dead_since = s.dead_since) RETURNING e.id, e.ordering_key",

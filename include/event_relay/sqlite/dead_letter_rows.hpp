@@ -64,7 +64,7 @@ inline bool redrive(connection& database, const redrive_request& request) {
   std::string key;
   database.query(
       "UPDATE main.event_relay_events SET state = iif(ordering_key IS NULL, 0, 4), heads_key = NULL, attempt = 0, "
-      "solo = 0, available_at = ?1, dead_since = NULL, reason = NULL WHERE id = ?2 AND state = 3 "
+      "available_at = ?1, dead_since = NULL, reason = NULL WHERE id = ?2 AND state = 3 "
       "AND (?3 IS NULL OR dead_since = ?3) RETURNING ordering_key",
       [&](const row& at) { key = at.text(0); }, integer_of(request.available_at), request.id,
       optional_integer(request.dead_since));
