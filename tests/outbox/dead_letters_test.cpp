@@ -63,10 +63,11 @@ class watched_store : public testing::memory_store {
     sizes_.push_back(requests.size());
     return memory_store::redrive(requests);
   }
-  size_t purge(std::span<const std::string> ids) {
+  using memory_store::purge;
+  size_t purge(std::span<const purge_request> requests) {
     purges_();
-    sizes_.push_back(ids.size());
-    return memory_store::purge(ids);
+    sizes_.push_back(requests.size());
+    return memory_store::purge(requests);
   }
 
  private:
@@ -189,6 +190,40 @@ TEST_CASE("dead_letters: the rate goes on from page to page") {
   for (size_t each = 0; each < due.size(); ++each) {
     CHECK(due[each] == static_cast<std::int64_t>(each * 100));
   }
+}
+
+TEST_CASE("dead_letters: the rate counts from the call's start, however long its pages take") {
+  bench on;
+  on.add_many_dead(2 * batch + 10);
+  on.store().before_page([&](int) { on.clock().advance(7s); });
+  on.letters.redrive({}, {.per_second = 10});
+  const auto due = due_of(on, 0, 2 * batch + 9);
+  REQUIRE(due.size() == 2 * batch + 10);
+  for (size_t each = 0; each < due.size(); ++each) {
+    CHECK(due[each] == static_cast<std::int64_t>(each * 100));
+  }
+}
+
+TEST_CASE("dead_letters: one that dies again between its page and what is done with the page, left alone") {
+  bench on;
+  on.add_dead("a", "b");
+  const instant until = on.now() + 1s;
+  on.clock().advance(1h);
+  const auto die_again = at_call(1, [&] {
+    on.store().testing::memory_store::redrive(std::vector<redrive_request>{{"a", on.now()}});
+    on.bury_ready();
+  });
+  SECTION("redriven") {
+    on.store().before_redrive(die_again);
+    CHECK(on.letters.redrive({.until = until}) == 1);
+    CHECK(on.seen("b").starts_with("ready"));
+  }
+  SECTION("purged") {
+    on.store().before_purge(die_again);
+    CHECK(on.letters.purge({.until = until}) == 1);
+    CHECK(on.seen("b") == "gone");
+  }
+  CHECK(on.listed() == "a");
 }
 
 TEST_CASE("dead_letters: one that dies again while others are redriven, left alone by the same call") {

@@ -216,6 +216,17 @@ TEST_CASE("family_limits: rate, what a claim leaves is there for the next, and n
   CHECK(on.quotas() == std::vector<claim_quota>{{"payment.captured", 3}});
 }
 
+TEST_CASE("family_limits: rate, what is given back after a while is no more than may be had at once") {
+  claims_under on{payments_at_most({.per_second = 50})};
+  {
+    const family_reservation reserved = on.reserve();
+    CHECK(reserved.quotas().front().most == 5);
+    on.now += 1s;
+    CHECK(on.quotas() == std::vector<claim_quota>{{"payment.captured", 5}});
+  }
+  CHECK(on.quotas() == std::vector<claim_quota>{{"payment.captured", 5}});
+}
+
 TEST_CASE("family_limits: rate, when the next may be claimed") {
   claims_under on{payments_at_most({.per_second = 4})};
   std::vector<claimed_event> one{claimed("payment.captured")};

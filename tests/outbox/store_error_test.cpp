@@ -35,6 +35,7 @@ const cause causes[] = {
     {store_errc::newer_schema, "the outbox was made by a later version of event_relay", false},
     {store_errc::foreign_schema, "tables of the outbox's names are not the outbox's", false},
     {store_errc::in_memory, "the database is in memory", false},
+    {store_errc::connection_lost, "the connection to the database is lost", true},
     {store_errc::refused, "the database refused", false},
 };
 

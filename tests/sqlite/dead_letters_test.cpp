@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -186,6 +187,27 @@ TEST_CASE("sqlite::store: the file opened again, outcomes, dead letters and thei
   CHECK(text_of(second.dead_letters({}, std::nullopt, 1).events.at(0)) == on.seen("a"));
   CHECK(second.redrive(std::vector<redrive_request>{{"a", on.now()}}) == std::vector<bool>{true});
   CHECK_FALSE(on.redrive("a"));
+}
+
+TEST_CASE("sqlite::store: while an operator looks, another thread's turn that finds nothing to claim goes on") {
+  bench on;
+  on.add("a");
+  on.fail_until_dead({"busy"});
+  bool has_looked = false;
+  const auto idle_turn = [&] { std::jthread{[&] { has_looked = on.claim().empty(); }}.join(); };
+  SECTION("dead letters") {
+    on.before("FROM main.event_relay_failures", idle_turn);
+    CHECK(on.listed() == "a");
+  }
+  SECTION("metrics") {
+    on.before("FROM main.event_relay_outcomes", idle_turn);
+    CHECK(on.store().metrics().dead_letters == 1);
+  }
+  SECTION("an event") {
+    on.before("FROM main.event_relay_failures", idle_turn);
+    CHECK(on.letters.show("a").has_value());
+  }
+  CHECK(has_looked);
 }
 
 TEST_CASE("sqlite::store: another process commits between two statements of an answer, the answer is of one instant") {

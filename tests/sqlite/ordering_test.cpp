@@ -192,6 +192,22 @@ TEST_CASE("sqlite::ordering: a second head of a key, refused by the database its
   CHECK(on.seen("b") == "blocked 0");
 }
 
+TEST_CASE("sqlite::ordering: ready, leased or suspect without being the head, refused by the database itself") {
+  bench on;
+  on.add(keyed("a"), keyed("b"));
+  on.claim_one();
+  for (const int state : {0, 1, 2}) {
+    INFO(state);
+    for (const char* const sql : {"UPDATE event_relay_events SET state = ? WHERE id = 'b'",
+                                  "UPDATE event_relay_events SET state = ?, heads_key = 'another' WHERE id = 'b'",
+                                  "UPDATE event_relay_events SET state = ?, heads_key = NULL WHERE id = 'a'"}) {
+      CHECK(refusal_cause([&] { on.sql().execute(sql, state); }) == store_errc::refused);
+    }
+  }
+  CHECK(on.seen("a") == "leased 1 until 30000");
+  CHECK(on.seen("b") == "blocked 0");
+}
+
 TEST_CASE("sqlite::ordering: a part of the host's transaction undone, the next append has its place") {
   bench on;
   on.begin();

@@ -243,6 +243,16 @@ TEST_CASE("schema: somebody else's table that holds a version of ours, refused b
   answer_of(file.first, store_errc::foreign_schema);
 }
 
+TEST_CASE("schema: a table of ours that is missing, refused by its name from its version on") {
+  for (const std::string table : {"event_relay_events", "event_relay_failures", "event_relay_outcomes"}) {
+    INFO(table);
+    database_file file;
+    sqlite::migrate(file.first);
+    run(file.first, "DROP TABLE " + table);
+    CHECK(contains(answer_of(file.first, store_errc::foreign_schema), "but no " + table));
+  }
+}
+
 TEST_CASE("schema: somebody else's table that is written in capitals, refused by name") {
   database_file file;
   run(file.first, "CREATE TABLE EVENT_RELAY_EVENTS (id TEXT)");

@@ -623,6 +623,21 @@ TEST_CASE("sqlite::store: a look that finds nothing to claim, no need of the loc
   CHECK(refusal_cause([&] { on.look(); }) == store_errc::busy);
 }
 
+TEST_CASE("sqlite::store: a look under quotas that finds nothing to claim, in the middle of another thread's write") {
+  bench on;
+  const claim_quota none[] = {{"booking.created", 0}};
+  const claim_request limited{.limit = 1, .length = 30s, .quotas = none};
+  on.add("a", "b");
+  auto writing = bench::end(on.claim(1).at(0));
+  on.store().turn({}, limited);
+  bool has_looked = false;
+  writing.write = [&](sqlite::connection&) {
+    std::jthread{[&] { has_looked = on.store().turn({}, limited).claimed.empty(); }}.join();
+  };
+  CHECK(on.settle(writing) == settle_status::applied);
+  CHECK(has_looked);
+}
+
 TEST_CASE("sqlite::store: append on a full disk, the host's transaction rolled back by SQLite, then as before") {
   bench on;
   on.add("a");
@@ -1019,6 +1034,41 @@ TEST_CASE("sqlite::store: opened with fewer failures to keep, the older ones gon
   CHECK(on.store().find("a")->failures.size() == 4);
   on.settle(bench::retry(on.claim_one(), 0ms, "last"));
   CHECK(on.seen("a") == "ready 5, 5@0 last");
+}
+
+TEST_CASE("sqlite::store: opened with no failures to keep, those of a processed event gone with it") {
+  bench on;
+  on.add("a");
+  on.settle(bench::retry(on.claim_one(), 0ms, "busy"));
+  store_options none = no_waiting;
+  none.failures_kept = 0;
+  on.close_store();
+  on.open_store(none);
+  on.settle(bench::end(on.claim_one()));
+  CHECK(on.sql().texts("SELECT count(*) FROM event_relay_failures") == texts{"0"});
+  on.close_store();
+  on.open_store();
+  on.add("b");
+  CHECK(on.settle(bench::retry(on.claim_one(), 0ms, "its own")) == settle_status::applied);
+  CHECK(on.seen("b") == "ready 1, 1@0 its own");
+}
+
+TEST_CASE("sqlite::store: an event removed behind the library's back, its failures in nobody's way") {
+  bench on;
+  on.add("a");
+  on.settle(bench::retry(on.claim_one(), 0ms, "busy"));
+  on.sql().run("DELETE FROM event_relay_events");
+  SECTION("the next one at its row fails") {
+    on.add("b");
+    CHECK(on.settle(bench::retry(on.claim_one(), 0ms, "its own")) == settle_status::applied);
+    CHECK(on.seen("b") == "ready 1, 1@0 its own");
+  }
+  SECTION("the next one at its row crashes") {
+    on.suspect("b");
+    on.clock().advance(bench::lease_length);
+    CHECK(text_of(on.claim_suspect()) == "b #2 solo crashed");
+    CHECK(on.store().find("b")->failures == std::vector<failure_record>{{1, sample_instant + 60s, "lease expired"}});
+  }
 }
 
 TEST_CASE("sqlite::store: the host's database, with its tables, put into WAL mode and left otherwise as it was") {

@@ -485,6 +485,34 @@ void register_redrive_contract(const contract_registrar& test) {
     }
   });
 
+  test("redrive and purge, only the death that was looked at, where it is told", [] {
+    bench on;
+    on.add(with_key("a", "key"), with_key("b", "key"));
+    on.bury_ready(bench::key_after::held);
+    on.clock().advance(1s);
+    on.redrive("a");
+    on.bury_ready(bench::key_after::held);
+    on.add("never dead");
+    const std::string before = on.seen("a");
+    REQUIRE(before.find("at 1000 holding") != std::string::npos);
+    for (const std::chrono::milliseconds since : {0ms, 999ms, 1001ms}) {
+      INFO(since.count());
+      const instant then = sample_instant + since;
+      CHECK(on.store().redrive(std::vector<redrive_request>{{"a", on.now(), then}}) == answers{false});
+      CHECK(on.store().purge(std::vector<purge_request>{{"a", then}, {"never dead", then}, {"unknown", then}}) == 0);
+    }
+    CHECK(on.seen("a") == before);
+    CHECK(on.seen("b") == "blocked 0");
+    SECTION("redriven") {
+      CHECK(on.store().redrive(std::vector<redrive_request>{{"a", on.now(), on.now()}}) == answers{true});
+      CHECK(on.ids_claimed() == "a never dead");
+    }
+    SECTION("purged") {
+      CHECK(on.store().purge(std::vector<purge_request>{{"a", on.now()}}) == 1);
+      CHECK(on.ids_claimed() == "b never dead");
+    }
+  });
+
   test("redrive, through the facade: due now", [] {
     bench on;
     on.add_dead("a");

@@ -60,23 +60,48 @@ struct redrive_request {
   std::string id;
   /// Not before.
   instant available_at;
+  /// Only if it is dead since then, as it was when somebody looked at it; absent: since whenever.
+  std::optional<instant> dead_since = std::nullopt;
 };
+
+/// A dead letter that shall go.
+struct purge_request {
+  std::string id;
+  /// As in a `redrive_request`.
+  std::optional<instant> dead_since = std::nullopt;
+};
+
+namespace detail {
+
+inline std::vector<purge_request> purge_requests(std::span<const std::string> ids) {
+  std::vector<purge_request> requests;
+  requests.reserve(ids.size());
+  for (const std::string& each : ids) {
+    requests.push_back({each});
+  }
+  return requests;
+}
+
+}  // namespace detail
 
 /// What such a store does beyond an `event_store`; the same suite holds it:
 ///
 /// - `dead_letters(filter, after, limit)` is a page of at most `limit`, those after the cursor.
 /// - `redrive(requests)` makes each dead letter an event that has not been attempted: its failures stay, its
 ///   token goes on from the last one, and a keyed one is back in its place among the events of its key. False
-///   for what is no dead letter (any more).
-/// - `purge(ids)` deletes dead letters; a key that one of them held is free. Returns how many it deleted.
+///   for what is no dead letter (any more), or has died again since the request's `dead_since`.
+/// - `purge(requests)` deletes dead letters, those that a redrive would find; a key that one of them held is free.
+///   Returns how many it deleted. `purge(ids)` deletes them since whenever they are dead.
 ///
 /// **Errors**: `store_error`; the operation has then changed nothing. Thread-safe.
 template <class Store>
 concept dead_letter_store = event_store<Store> &&
     requires(Store& store, const dead_letter_filter& filter, const std::optional<dead_letter_cursor>& after,
-             std::size_t limit, std::span<const redrive_request> requests, std::span<const std::string> ids) {
+             std::size_t limit, std::span<const redrive_request> redrives, std::span<const purge_request> purges,
+             std::span<const std::string> ids) {
   { store.dead_letters(filter, after, limit) } -> std::same_as<dead_letter_page>;
-  { store.redrive(requests) } -> std::same_as<std::vector<bool>>;
+  { store.redrive(redrives) } -> std::same_as<std::vector<bool>>;
+  { store.purge(purges) } -> std::same_as<std::size_t>;
   { store.purge(ids) } -> std::same_as<std::size_t>;
 };
 

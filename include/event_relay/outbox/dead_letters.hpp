@@ -137,7 +137,7 @@ class dead_letters {
         if (*each.dead_since == start && redriven_at_start.contains(each.record.id)) {
           continue;
         }
-        requests.push_back({each.record.id, due(start, position++, options.per_second)});
+        requests.push_back({each.record.id, due(start, position++, options.per_second), each.dead_since});
         if (is_start) {
           redriven_at_start.insert(each.record.id);
         }
@@ -149,15 +149,15 @@ class dead_letters {
     return redriven;
   }
 
-  /// Deletes them for good. Returns how many.
+  /// Deletes those that are dead by now for good; one that dies again meanwhile is left. Returns how many.
   std::size_t purge(const dead_letter_filter& filter, run_kind run = run_kind::real) {
     std::size_t purged = 0;
     for_each_page(filter, std::numeric_limits<std::size_t>::max(), store_.now(), [&](const dead_letter_page& page) {
-      std::vector<std::string> ids;
+      std::vector<purge_request> requests;
       for (const stored_event& each : page.events) {
-        ids.push_back(each.record.id);
+        requests.push_back({each.record.id, each.dead_since});
       }
-      purged += run == run_kind::dry ? ids.size() : store_.purge(ids);
+      purged += run == run_kind::dry ? requests.size() : store_.purge(requests);
     });
     return purged;
   }

@@ -75,7 +75,8 @@ class family_gate {
 
   void give_back(std::size_t attempts) {
     const std::lock_guard lock{mutex_};
-    tokens_ = std::min(capacity(), tokens_ + static_cast<std::int64_t>(attempts) * token);
+    // No more than the capacity counts: whoever looks at the tokens next counts them first.
+    tokens_ += most_.per_second ? static_cast<std::int64_t>(attempts) * token : 0;
   }
 
   // The batch is over. If it `may_have_kept_out` somebody, those who were refused meanwhile are woken.

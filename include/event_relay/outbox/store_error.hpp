@@ -9,21 +9,21 @@
 namespace event_relay {
 
 enum class store_errc {
-  busy = 1,        ///< another connection holds the lock, longer than the busy timeout; retryable
-  stale_snapshot,  ///< the transaction has read before another's commit and cannot write any more; it must be
-                   ///< rolled back and begun anew with BEGIN IMMEDIATE
-  storage_full,    ///< no space is left; retryable once there is
-  read_only,       ///< the file or its folder cannot be written; retryable once it can
-  input_output,    ///< the operating system refused to read or write; retryable
-  cannot_open,     ///< the database cannot be opened; retryable if it comes to be there
-  corrupt,         ///< the database is damaged, or is none
-  no_transaction,  ///< append was called outside a transaction, or a handler's write ended settle's
-  wrong_database,  ///< the connection is to another database than the store's
-  newer_schema,    ///< the tables were made by a later version of the library
-  foreign_schema,  ///< tables of these names are there and are not the library's
-  in_memory,       ///< a database in memory cannot outlive its process, nor be shared by connections
-  connection_lost, ///< the server cannot be reached, or the connection to it broke; retryable
-  refused,         ///< any other refusal; the text says what the database said
+  busy = 1,         ///< another connection holds the lock, longer than the busy timeout; retryable
+  stale_snapshot,   ///< the transaction has read before another's commit and cannot write any more; it must be
+                    ///< rolled back and begun anew with BEGIN IMMEDIATE
+  storage_full,     ///< no space is left; retryable once there is
+  read_only,        ///< the file or its folder cannot be written; retryable once it can
+  input_output,     ///< the operating system refused to read or write; retryable
+  cannot_open,      ///< the database cannot be opened; retryable if it comes to be there
+  corrupt,          ///< the database is damaged, or is none
+  no_transaction,   ///< append was called outside a transaction, or a handler's write ended settle's
+  wrong_database,   ///< the connection is to another database than the store's
+  newer_schema,     ///< the tables were made by a later version of the library
+  foreign_schema,   ///< tables of these names are there and are not the library's
+  in_memory,        ///< a database in memory cannot outlive its process, nor be shared by connections
+  connection_lost,  ///< the server cannot be reached, or the connection to it broke; retryable
+  refused,          ///< any other refusal; the text says what the database said
 };
 
 namespace detail {

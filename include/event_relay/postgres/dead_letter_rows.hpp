@@ -11,14 +11,20 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/dead_letter_store.hpp"
 #include "event_relay/postgres/event_rows.hpp"
 #include "event_relay/postgres/ordering.hpp"
 #include "event_relay/postgres/session.hpp"
 
 namespace event_relay::postgres::detail {
+
+inline std::optional<std::int64_t> optional_integer(const std::optional<instant>& at) {
+  return at ? std::optional{integer_of(*at)} : std::nullopt;
+}
 
 inline dead_letter_page read_page(session& on, const dead_letter_filter& filter,
                                   const std::optional<dead_letter_cursor>& after, std::size_t limit) {
@@ -57,26 +63,29 @@ inline dead_letter_page read_page(session& on, const dead_letter_filter& filter,
 inline std::vector<bool> redrive(session& on, std::span<const redrive_request> requests) {
   array ids = array::of_texts();
   array available_at = array::of_integers();
+  array dead_since = array::of_integers();
   std::set<std::string> fresh;
   for (const redrive_request& each : requests) {
     if (fresh.insert(each.id).second) {
       ids.add(std::string_view{each.id});
       available_at.add(integer_of(each.available_at));
+      dead_since.add(optional_integer(each.dead_since));
     }
   }
   std::set<std::string> redriven;
   std::set<std::string> keys;
   on.query(
-      "UPDATE {events} e SET state = 0, holds_key = false, attempt = 0, solo = false, available_at = s.available_at, "
-      "dead_since = NULL, reason = NULL FROM unnest($1::text[], $2::bigint[]) s(id, available_at) WHERE e.id = s.id "
-      "AND e.state = 3 RETURNING e.id, e.ordering_key",
+      "UPDATE {events} e SET state = 0, holds_key = false, attempt = 0, available_at = s.available_at, "
+      "dead_since = NULL, reason = NULL FROM unnest($1::text[], $2::bigint[], $3::bigint[]) "
+      "s(id, available_at, dead_since) WHERE e.id = s.id AND e.state = 3 "
+      "AND (s.dead_since IS NULL OR e.dead_since = s.dead_since) RETURNING e.id, e.ordering_key",
       [&](const row& at) {
         redriven.emplace(at.text(0));
         if (!at.is_null(1)) {
           keys.emplace(at.text(1));
         }
       },
-      ids, available_at);
+      ids, available_at, dead_since);
   open_keys(on, keys);
   std::vector<bool> answers;
   answers.reserve(requests.size());
@@ -87,22 +96,25 @@ inline std::vector<bool> redrive(session& on, std::span<const redrive_request> r
 }
 
 // Returns how many there were.
-inline std::size_t purge(session& on, std::span<const std::string> ids) {
-  array all = array::of_texts();
-  for (const std::string& each : ids) {
-    all.add(std::string_view{each});
+inline std::size_t purge(session& on, std::span<const purge_request> requests) {
+  array ids = array::of_texts();
+  array dead_since = array::of_integers();
+  for (const purge_request& each : requests) {
+    ids.add(std::string_view{each.id});
+    dead_since.add(optional_integer(each.dead_since));
   }
   array rows = array::of_integers();
   std::set<std::string> keys;
   on.query(
-      "DELETE FROM {events} e WHERE e.id = ANY ($1::text[]) AND e.state = 3 RETURNING e.row, e.ordering_key",
+      "DELETE FROM {events} e USING unnest($1::text[], $2::bigint[]) s(id, dead_since) WHERE e.id = s.id "
+      "AND e.state = 3 AND (s.dead_since IS NULL OR e.dead_since = s.dead_since) RETURNING e.row, e.ordering_key",
       [&](const row& at) {
         rows.add(at.integer(0));
         if (!at.is_null(1)) {
           keys.emplace(at.text(1));
         }
       },
-      all);
+      ids, dead_since);
   on.execute("DELETE FROM {failures} WHERE event = ANY ($1::bigint[])", rows);
   open_keys(on, keys);
   return rows.size();

@@ -99,7 +99,8 @@ class settle_batch {
       note(at.integer(0), static_cast<std::uint64_t>(at.integer(1)));
       if (!is_kept) {
         ended_ids_.emplace(at.text(2), place);
-        if (all_[place]->has_history) {
+        // Who keeps no failures is told of none, and another store may have kept some.
+        if (all_[place]->has_history || rules.failures_kept == 0) {
           with_history.add(at.integer(0));
         }
       }

@@ -145,8 +145,9 @@ class store {
     return redriven;
   }
 
-  std::size_t purge(std::span<const std::string> ids) {
-    const std::size_t purged = in_transaction([&](session& on) { return detail::purge(on, ids); });
+  std::size_t purge(std::span<const std::string> ids) { return purge(event_relay::detail::purge_requests(ids)); }
+  std::size_t purge(std::span<const purge_request> requests) {
+    const std::size_t purged = in_transaction([&](session& on) { return detail::purge(on, requests); });
     wake();
     return purged;
   }

@@ -33,10 +33,11 @@ inline void look_ahead(connection& database, turn_result& result, const claim_re
   result.suspects_waiting = database.integer("SELECT EXISTS (SELECT 1 FROM " EVENT_RELAY_SUSPECTS ")", 0) != 0;
 }
 
-// Expired leases make suspects. An attempt that was not alone is forgotten; a solo one counts as failed.
+// Expired leases make suspects. An attempt that was not alone is forgotten; a solo one counts as failed. REPLACE: see
+// `keep_failure`.
 inline void expire(connection& database, instant now, std::uint32_t kept) {
   database.execute(
-      "INSERT INTO main.event_relay_failures SELECT row, failures + 1, attempt, ?1, 'lease expired' "
+      "INSERT OR REPLACE INTO main.event_relay_failures SELECT row, failures + 1, attempt, ?1, 'lease expired' "
       "FROM " EVENT_RELAY_LEASED " AND leased_until <= ?1 AND solo",
       integer_of(now));
   // CROSS JOIN: from the few that are over to their failures, never the other way round.

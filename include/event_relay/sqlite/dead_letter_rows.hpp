@@ -3,6 +3,7 @@
 // opened.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -12,12 +13,17 @@
 #include <string_view>
 #include <vector>
 
+#include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/dead_letter_store.hpp"
 #include "event_relay/sqlite/connection.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 #include "event_relay/sqlite/ordering.hpp"
 
 namespace event_relay::sqlite::detail {
+
+inline std::optional<std::int64_t> optional_integer(const std::optional<instant>& at) {
+  return at ? std::optional{integer_of(*at)} : std::nullopt;
+}
 
 inline dead_letter_page read_page(connection& database, const dead_letter_filter& filter,
                                   const std::optional<dead_letter_cursor>& after, std::size_t limit) {
@@ -58,8 +64,10 @@ inline bool redrive(connection& database, const redrive_request& request) {
   std::string key;
   database.query(
       "UPDATE main.event_relay_events SET state = iif(ordering_key IS NULL, 0, 4), heads_key = NULL, attempt = 0, "
-      "solo = 0, available_at = ?, dead_since = NULL, reason = NULL WHERE id = ? AND state = 3 RETURNING ordering_key",
-      [&](const row& at) { key = at.text(0); }, integer_of(request.available_at), request.id);
+      "available_at = ?1, dead_since = NULL, reason = NULL WHERE id = ?2 AND state = 3 "
+      "AND (?3 IS NULL OR dead_since = ?3) RETURNING ordering_key",
+      [&](const row& at) { key = at.text(0); }, integer_of(request.available_at), request.id,
+      optional_integer(request.dead_since));
   const bool is_redriven = database.changes() > 0;
   if (!key.empty()) {
     set_head(database, key);
@@ -67,16 +75,17 @@ inline bool redrive(connection& database, const redrive_request& request) {
   return is_redriven;
 }
 
-inline bool purge(connection& database, std::string_view id) {
+inline bool purge(connection& database, const purge_request& request) {
   std::optional<std::int64_t> purged;
   std::string held_key;
   database.query(
-      "DELETE FROM main.event_relay_events WHERE id = ? AND state = 3 RETURNING row, heads_key",
+      "DELETE FROM main.event_relay_events WHERE id = ?1 AND state = 3 AND (?2 IS NULL OR dead_since = ?2) "
+      "RETURNING row, heads_key",
       [&](const row& at) {
         purged = at.integer(0);
         held_key = at.text(1);
       },
-      id);
+      request.id, optional_integer(request.dead_since));
   if (purged) {
     database.execute("DELETE FROM main.event_relay_failures WHERE event = ?", *purged);
   }

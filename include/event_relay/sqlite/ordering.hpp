@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/sqlite/connection.hpp"

@@ -19,8 +19,9 @@ namespace event_relay::sqlite {
 namespace detail {
 
 /// Each brings the tables from the version that is its index to the next. One that was released is never
-/// changed. The states are the numbers of `event_state`;
-/// `heads_key` is the ordering key where the event is its key's head.
+/// changed. The states are the numbers of `event_state`; `heads_key` is the ordering key where the event is its
+/// key's head, as every keyed event is that is ready, leased or a suspect: so the unique index lets no two of a key
+/// be attempted at a time, whoever writes.
 inline constexpr std::array<std::string_view, 2> migrations = {R"(
 CREATE TABLE event_relay_outbox (
   version INTEGER NOT NULL,
@@ -66,7 +67,8 @@ CREATE TABLE event_relay_failures (
 )",
                                                                R"(
 ALTER TABLE event_relay_events ADD COLUMN ordering_key TEXT;
-ALTER TABLE event_relay_events ADD COLUMN heads_key TEXT;
+ALTER TABLE event_relay_events ADD COLUMN heads_key TEXT
+  CHECK (heads_key IS ordering_key OR (heads_key IS NULL AND state NOT IN (0, 1, 2)));
 ALTER TABLE event_relay_events ADD COLUMN kept_until INTEGER;
 CREATE UNIQUE INDEX event_relay_heads ON event_relay_events (heads_key) WHERE heads_key IS NOT NULL;
 CREATE INDEX event_relay_blocked ON event_relay_events (ordering_key, row) WHERE state = 4;
@@ -101,8 +103,13 @@ inline std::int64_t version_of(connection& database) {
   try {
     const std::int64_t version = database.integer("SELECT version FROM main.event_relay_outbox", 0);
     if (version > 0) {
-      for (const std::string_view table : {"event_relay_events", "event_relay_failures"}) {
-        if (version <= schema_version && count(table) == 0) {
+      struct made_by {
+        std::string_view table;
+        std::int64_t version;
+      };
+      for (const auto& [table, made] :
+           {made_by{"event_relay_events", 1}, {"event_relay_failures", 1}, {"event_relay_outcomes", 2}}) {
+        if (made <= version && version <= schema_version && count(table) == 0) {
           throw store_error{store_errc::foreign_schema,
                             fmt::format("sqlite: there is a table event_relay_outbox, but no {}", table)};
         }

@@ -3,6 +3,7 @@
 // its follow-ups and the handler's own writes, or not at all. The caller has opened the transaction.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -30,12 +31,13 @@ struct settle_rules {
   std::chrono::milliseconds keep_processed;
 };
 
-// Of each event the last failures stay.
+// Of each event the last failures stay. REPLACE: a row's number is used again, and where somebody has removed an event
+// behind the library's back, its failures are still there.
 inline void keep_failure(connection& database, const settlement<connection>& each, const settle_rules& rules) {
   const std::int64_t number = database.integer(
       "UPDATE main.event_relay_events SET failures = failures + 1 WHERE row = ? RETURNING failures", 0, each.held.row);
-  database.execute("INSERT INTO main.event_relay_failures VALUES (?, ?, ?, ?, ?)", each.held.row, number, each.attempt,
-                   integer_of(rules.now), *each.failure);
+  database.execute("INSERT OR REPLACE INTO main.event_relay_failures VALUES (?, ?, ?, ?, ?)", each.held.row, number,
+                   each.attempt, integer_of(rules.now), *each.failure);
   database.execute("DELETE FROM main.event_relay_failures WHERE event = ? AND number <= ?", each.held.row,
                    number - rules.failures_kept);
 }
@@ -76,7 +78,9 @@ inline settle_status apply(connection& database, const settlement<connection>& e
   if (!end_lease(database, each, rules)) {
     return settle_status::stale;
   }
-  if (each.status == attempt_status::processed && each.has_history && rules.keep_processed.count() == 0) {
+  // Who keeps no failures is told of none, and another store may have kept some.
+  const bool may_have_history = each.has_history || rules.failures_kept == 0;
+  if (each.status == attempt_status::processed && may_have_history && rules.keep_processed.count() == 0) {
     database.execute("DELETE FROM main.event_relay_failures WHERE event = ?", each.held.row);
   }
   if (each.failure && each.status != attempt_status::processed) {

@@ -3,12 +3,12 @@
 // batches of all threads meet there.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -37,13 +37,14 @@
 #include "event_relay/sqlite/dead_letter_rows.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 #include "event_relay/sqlite/host_connections.hpp"
+#include "event_relay/sqlite/lease_rows.hpp"
 #include "event_relay/sqlite/metrics_rows.hpp"
 #include "event_relay/sqlite/process_check.hpp"
 #include "event_relay/sqlite/retention.hpp"
 #include "event_relay/sqlite/schema.hpp"
-#include "event_relay/sqlite/settlements.hpp"
 #include "event_relay/sqlite/store_options.hpp"
 #include "event_relay/sqlite/transaction.hpp"
+#include "event_relay/sqlite/turns.hpp"
 
 namespace event_relay::sqlite {
 
@@ -65,7 +66,8 @@ class store {
       : options_{std::move(options)},
         clock_{std::move(clock)},
         database_{detail::require_file(path), options_.busy_timeout},
-        reader_{path, options_.busy_timeout} {
+        reader_{path, options_.busy_timeout},
+        operators_{path, options_.busy_timeout} {
     detail::require_valid(options_);
     detail::enter_wal_mode(database_, path);
     detail::require_writable(database_, path);
@@ -75,6 +77,7 @@ class store {
     if (options_.on_open) {
       options_.on_open(database_);
       options_.on_open(reader_);
+      options_.on_open(operators_);
     }
     file_ = sqlite3_db_filename(database_.handle(), "main");
     hosts_ = std::make_shared<host_connections>(file_, signal_);
@@ -97,24 +100,17 @@ class store {
       return ahead;
     }
     const std::lock_guard lock{mutex_};
-    for (failed_writes failed;;) {
-      if (auto result = turn_without(failed, settlements, request)) {
-        return *std::move(result);
-      }
+    turn_result result = detail::take_turn(database_, settlements, request, options_, clock_);
+    if (leaves_work(settlements, result, request)) {
+      signal_->wake();
     }
+    return result;
   }
 
   std::vector<bool> renew(std::span<const lease> leases, std::chrono::milliseconds length) {
     const std::lock_guard lock{mutex_};
     immediate_transaction all{database_};
-    const instant until = saturating_add(clock_.now(), length);
-    std::vector<bool> renewed;
-    renewed.reserve(leases.size());
-    for (const lease& each : leases) {
-      database_.execute("UPDATE main.event_relay_events SET leased_until = ? WHERE row = ? AND token = ? AND state = 1",
-                        detail::integer_of(until), each.row, each.token);
-      renewed.push_back(database_.changes() > 0);
-    }
+    auto renewed = detail::renew(database_, leases, saturating_add(clock_.now(), length));
     all.commit();
     return renewed;
   }
@@ -122,34 +118,23 @@ class store {
   std::size_t give_back(std::span<const lease> leases) {
     const std::lock_guard lock{mutex_};
     immediate_transaction all{database_};
-    std::int64_t given_back = 0;
-    for (const lease& each : leases) {
-      std::string key;
-      database_.query(
-          "UPDATE main.event_relay_events SET state = iif(solo, 2, 0), attempt = attempt - 1, leased_until = NULL "
-          "WHERE row = ? AND token = ? AND state = 1 RETURNING heads_key",
-          [&](const row& at) { key = at.text(0); }, each.row, each.token);
-      given_back += database_.changes();
-      if (!key.empty()) {
-        detail::set_head(database_, key);
-      }
-    }
+    const std::size_t given_back = detail::give_back(database_, leases);
     all.commit();
     signal_->wake();
-    return static_cast<std::size_t>(given_back);
+    return given_back;
   }
 
   std::optional<stored_event> find(std::string_view id) {
-    const std::lock_guard lock{reader_mutex_};
-    const read_transaction one_instant{reader_};
-    return detail::find(reader_, id);
+    const std::lock_guard lock{operators_mutex_};
+    const read_transaction one_instant{operators_};
+    return detail::find(operators_, id);
   }
 
   dead_letter_page dead_letters(const dead_letter_filter& filter, const std::optional<dead_letter_cursor>& after,
                                 std::size_t limit) {
-    const std::lock_guard lock{reader_mutex_};
-    const read_transaction one_instant{reader_};
-    return detail::read_page(reader_, filter, after, limit);
+    const std::lock_guard lock{operators_mutex_};
+    const read_transaction one_instant{operators_};
+    return detail::read_page(operators_, filter, after, limit);
   }
 
   std::vector<bool> redrive(std::span<const redrive_request> requests) {
@@ -166,12 +151,13 @@ class store {
     return redriven;
   }
 
-  std::size_t purge(std::span<const std::string> ids) {
+  std::size_t purge(std::span<const std::string> ids) { return purge(event_relay::detail::purge_requests(ids)); }
+  std::size_t purge(std::span<const purge_request> requests) {
     std::size_t purged = 0;
     {
       const std::lock_guard lock{mutex_};
       immediate_transaction all{database_};
-      for (const std::string& each : ids) {
+      for (const purge_request& each : requests) {
         purged += detail::purge(database_, each) ? 1 : 0;
       }
       all.commit();
@@ -181,9 +167,9 @@ class store {
   }
 
   queue_metrics metrics() {
-    const std::lock_guard lock{reader_mutex_};
-    const read_transaction one_instant{reader_};
-    return detail::read_metrics(reader_, clock_.now());
+    const std::lock_guard lock{operators_mutex_};
+    const read_transaction one_instant{operators_};
+    return detail::read_metrics(operators_, clock_.now());
   }
 
   bool tidy(std::size_t limit) {
@@ -233,41 +219,6 @@ class store {
   }
 
  private:
-  // By place, with what was thrown: writes that took all of the transaction with them.
-  using failed_writes = std::map<std::size_t, std::string>;
-
-  // A turn in which these writes count as failed; nothing, and one more of them, if another did the same.
-  std::optional<turn_result> turn_without(failed_writes& failed, std::span<const settlement<transaction>> settlements,
-                                          const claim_request& request) {
-    immediate_transaction all{database_};
-    const instant now = clock_.now();
-    const detail::settle_rules rules{now, options_.failures_kept, options_.keep_processed};
-    turn_result result;
-    for (std::size_t at = 0; at < settlements.size(); ++at) {
-      if (const auto known = failed.find(at); known != failed.end()) {
-        result.settled.push_back({settle_status::write_failed, known->second});
-        continue;
-      }
-      try {
-        result.settled.push_back(detail::settle(database_, settlements[at], rules));
-      } catch (detail::transaction_ended& ended) {
-        failed.emplace(at, std::move(ended.error));
-        return std::nullopt;
-      }
-    }
-    detail::count_outcomes(database_, settlements, result.settled);
-    if (request.limit > 0) {
-      detail::expire(database_, now, options_.failures_kept);
-      detail::claim(database_, result, request, now, options_.failures_kept);
-      detail::look_ahead(database_, result, request);
-    }
-    all.commit();
-    if (leaves_work(settlements, result, request)) {
-      signal_->wake();
-    }
-    return result;
-  }
-
   // Whether there is anything to tidy; takes no lock that a writer waits for.
   bool has_untidy() {
     const std::lock_guard lock{reader_mutex_};
@@ -277,7 +228,11 @@ class store {
                            0, detail::integer_of(clock_.now())) != 0;
   }
 
+  // Made once; afterwards an idle worker need not wait here for one that writes.
   void have_name_index() {
+    if (has_name_index_) {
+      return;
+    }
     const std::lock_guard lock{mutex_};
     if (!has_name_index_) {
       immediate_transaction all{database_};
@@ -304,11 +259,13 @@ class store {
   connection database_;
   std::mutex reader_mutex_;  // of the one that looks, which a host's transaction never keeps waiting
   connection reader_;
+  std::mutex operators_mutex_;  // of the one for operators, whose looks may take long and keep no worker waiting
+  connection operators_;
   std::filesystem::path file_;
   std::shared_ptr<wake_signal> signal_ = std::make_shared<wake_signal>();
   std::shared_ptr<host_connections> hosts_;
   std::string swept_to_;
-  bool has_name_index_ = false;
+  std::atomic<bool> has_name_index_ = false;
   bool has_warned_ = false;
 };
 

@@ -228,7 +228,7 @@ class memory_rows {
 
   void redrive(row& of, instant available_at) {
     of.event.state = of.key().empty() ? event_state::ready : event_state::blocked;
-    of.event.holds_key = of.has_crashed = of.is_solo = false;
+    of.event.holds_key = false;
     of.event.attempts = 0;
     of.event.available_at = available_at;
     of.event.reason.reset();

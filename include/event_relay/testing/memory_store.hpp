@@ -167,18 +167,19 @@ class memory_store {
     {
       const std::lock_guard lock{mutex_};
       for (const redrive_request& each : requests) {
-        redriven.push_back(with_dead(each.id, [&](auto at) { rows_.redrive(at->second, each.available_at); }));
+        redriven.push_back(with_dead(each, [&](auto at) { rows_.redrive(at->second, each.available_at); }));
       }
     }
     signal_->wake();
     return redriven;
   }
 
-  std::size_t purge(std::span<const std::string> ids) {
+  std::size_t purge(std::span<const std::string> ids) { return purge(event_relay::detail::purge_requests(ids)); }
+  std::size_t purge(std::span<const purge_request> requests) {
     std::size_t purged = 0;
     {
       const std::lock_guard lock{mutex_};
-      for (const std::string& each : ids) {
+      for (const purge_request& each : requests) {
         purged += with_dead(each, [&](auto at) { rows_.erase(at); }) ? 1 : 0;
       }
     }
@@ -238,10 +239,11 @@ class memory_store {
   }
 
   // False if there is no such dead letter.
-  template <class Do>
-  bool with_dead(std::string_view id, Do action) {
-    const auto found = rows_.find(id);
-    const bool is_dead = found != rows_.end() && found->second.event.state == event_state::dead_letter;
+  template <class Request, class Do>
+  bool with_dead(const Request& request, Do action) {
+    const auto found = rows_.find(request.id);
+    const bool is_dead = found != rows_.end() && found->second.event.state == event_state::dead_letter &&
+                         (!request.dead_since || found->second.event.dead_since == request.dead_since);
     if (is_dead) {
       action(found);
     }
