@@ -35,7 +35,7 @@ using time_told = std::optional<std::int64_t>;
 // whether there are suspects now.
 inline bool expire(session& on, const time_told& time, std::int64_t from, std::int64_t kept) {
   return on.integer(
-             "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME
+             "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_PG_TIME
              " AS now), over AS MATERIALIZED (SELECT e.row FROM {events} e WHERE e.state = 1 AND e.leased_until >= $2 "
              "AND e.leased_until <= (SELECT now FROM c) ORDER BY e.leased_until FOR UPDATE SKIP LOCKED), "
              "changed AS (UPDATE {events} e SET state = 2, attempt = e.attempt - CASE WHEN e.solo THEN 0 ELSE 1 END, "
@@ -51,12 +51,12 @@ inline bool expire(session& on, const time_told& time, std::int64_t from, std::i
 
 // The claim's CTEs behind `due`, the events that may be leased and are locked: those that are no other's turn
 // are leased, and for the rest their keys come back. Each row bears the server's time.
-#define EVENT_RELAY_LEASE_DUE \
-  "placed AS MATERIALIZED (SELECT d.row, d.ordering_key, d.ordering_key IS NOT NULL AND " EVENT_RELAY_IS_BEHIND(d)    \
+#define EVENT_RELAY_PG_LEASE_DUE \
+  "placed AS MATERIALIZED (SELECT d.row, d.ordering_key, d.ordering_key IS NOT NULL AND " EVENT_RELAY_PG_IS_BEHIND(d)    \
   " AS is_behind FROM due d), leased AS (UPDATE {events} e SET state = 1, attempt = e.attempt + 1, "                  \
-  "token = (SELECT nextval('{tokens}')), leased_until = " EVENT_RELAY_HELD("(SELECT now FROM c) + $2")                \
+  "token = (SELECT nextval('{tokens}')), leased_until = " EVENT_RELAY_PG_HELD("(SELECT now FROM c) + $2")                \
   ", solo = $3::boolean FROM placed p WHERE e.row = p.row AND NOT p.is_behind "                                       \
-  "RETURNING e.row, e.attempt, e.crashed, e.failures, e.token, e.available_at, " EVENT_RELAY_RECORD_COLUMNS(e)        \
+  "RETURNING e.row, e.attempt, e.crashed, e.failures, e.token, e.available_at, " EVENT_RELAY_PG_RECORD_COLUMNS(e)        \
   ") SELECT c.now, l.* FROM c LEFT JOIN (SELECT leased.* FROM leased UNION ALL SELECT NULL, 0, false, 0, 0, 0, NULL, " \
   "NULL, NULL, 0, NULL, false, NULL, NULL, NULL, p.ordering_key FROM placed p WHERE p.is_behind) l ON true"
 
@@ -94,30 +94,30 @@ leased_part lease_due(session& on, std::string_view sql, bool is_solo, std::int6
 }
 
 inline constexpr std::string_view lease_ready =
-    "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME
+    "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_PG_TIME
     " AS now), due AS MATERIALIZED (SELECT e.row, e.ordering_key FROM {events} e WHERE e.state = 0 AND "
     "e.available_at >= $4 AND e.available_at <= (SELECT now FROM c) ORDER BY e.available_at, e.row LIMIT $5 "
-    "FOR UPDATE SKIP LOCKED), " EVENT_RELAY_LEASE_DUE;
+    "FOR UPDATE SKIP LOCKED), " EVENT_RELAY_PG_LEASE_DUE;
 
 // The names of ready events, one after the other by their index, so that those which wait for their quota are not
 // looked at, however many they are.
-#define EVENT_RELAY_READY_NAMES                                                                                   \
+#define EVENT_RELAY_PG_READY_NAMES                                                                                \
   "names AS ((SELECT e.name FROM {events} e WHERE e.state = 0 ORDER BY e.name LIMIT 1) UNION ALL SELECT (SELECT " \
   "e.name FROM {events} e WHERE e.state = 0 AND e.name > n.name ORDER BY e.name LIMIT 1) FROM names n WHERE "     \
   "n.name IS NOT NULL)"
 
 inline constexpr std::string_view lease_within_quotas =
-    "WITH RECURSIVE c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME " AS now), " EVENT_RELAY_READY_NAMES
+    "WITH RECURSIVE c AS MATERIALIZED (SELECT " EVENT_RELAY_PG_TIME " AS now), " EVENT_RELAY_PG_READY_NAMES
     ", due AS MATERIALIZED (SELECT f.row, f.ordering_key FROM names n LEFT JOIN unnest($4::text[], $5::bigint[]) "
     "q(name, most) ON q.name = n.name CROSS JOIN LATERAL (SELECT e.row, e.ordering_key, e.available_at FROM {events} e "
     "WHERE e.state = 0 AND e.name = n.name AND e.available_at <= (SELECT now FROM c) ORDER BY e.available_at, e.row "
     "LIMIT coalesce(q.most, $6) FOR UPDATE SKIP LOCKED) f ORDER BY f.available_at, f.row LIMIT "
-    "$6), " EVENT_RELAY_LEASE_DUE;
+    "$6), " EVENT_RELAY_PG_LEASE_DUE;
 
 inline constexpr std::string_view lease_suspect =
-    "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME
+    "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_PG_TIME
     " AS now), due AS MATERIALIZED (SELECT e.row, NULL::text AS ordering_key FROM {events} e WHERE e.state = 2 "
-    "ORDER BY e.row LIMIT 1 FOR UPDATE SKIP LOCKED), " EVENT_RELAY_LEASE_DUE;
+    "ORDER BY e.row LIMIT 1 FOR UPDATE SKIP LOCKED), " EVENT_RELAY_PG_LEASE_DUE;
 
 /// What is left of the quotas of `request` when `claimed` have taken their part.
 struct quotas_left {
@@ -221,7 +221,7 @@ inline outlook look_ahead(session& on, const turn_result& result, const claim_re
   if (!request.quotas.empty()) {
     const quotas_left left{request, result.claimed};
     on.query(
-        "WITH RECURSIVE " EVENT_RELAY_READY_NAMES
+        "WITH RECURSIVE " EVENT_RELAY_PG_READY_NAMES
         " SELECT min((SELECT min(e.available_at) FROM {events} e WHERE e.state = 0 AND e.name = n.name)) FROM names n "
         "LEFT JOIN unnest($1::text[], $2::bigint[]) q(name, most) ON q.name = n.name WHERE coalesce(q.most, 1) > 0",
         [&](const row& at) { found.ready = optional_instant(at, 0); }, left.names, left.most);

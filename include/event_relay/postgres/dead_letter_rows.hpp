@@ -36,7 +36,7 @@ inline dead_letter_page read_page(session& on, const dead_letter_filter& filter,
   std::vector<std::int64_t> rows;
   bool has_more = false;
   on.query(
-      "SELECT " EVENT_RELAY_STORED_COLUMNS
+      "SELECT " EVENT_RELAY_PG_STORED_COLUMNS
       " FROM {events} e WHERE e.state = 3 AND (e.dead_since, e.row) > ($1::bigint, $2::bigint) "
       "AND e.dead_since >= $3::bigint AND e.dead_since < $4::bigint AND ($5::text IS NULL OR e.name = $5) "
       "AND ($6::text IS NULL OR e.ordering_key IS NOT DISTINCT FROM nullif($6, '')) "

@@ -31,7 +31,7 @@ inline std::int64_t addable(std::chrono::milliseconds wait) {
   const std::chrono::milliseconds longest = max_instant - min_instant;
   return std::clamp(wait, -longest, longest).count();
 }
-#define EVENT_RELAY_HELD(sum) "greatest(least(" sum ", 8640000000000000), -8640000000000000)"
+#define EVENT_RELAY_PG_HELD(sum) "greatest(least(" sum ", 8640000000000000), -8640000000000000)"
 
 // What LIMIT takes: 64 bits with a sign.
 inline std::int64_t row_limit(std::size_t limit) {
@@ -52,19 +52,19 @@ inline std::optional<dead_letter_reason> reason_of(std::string_view name) {
 }
 
 // An event that keeps the others of its key from being claimed; as its index says it, so that it is used.
-#define EVENT_RELAY_IS_TAKEN(t) #t ".ordering_key IS NOT NULL AND (" #t ".state IN (1, 2) OR " #t ".holds_key)"
+#define EVENT_RELAY_PG_IS_TAKEN(t) #t ".ordering_key IS NOT NULL AND (" #t ".state IN (1, 2) OR " #t ".holds_key)"
 // An event with a key that waits for its turn.
-#define EVENT_RELAY_IS_WAITING(w) #w ".ordering_key IS NOT NULL AND " #w ".state IN (0, 4)"
+#define EVENT_RELAY_PG_IS_WAITING(w) #w ".ordering_key IS NOT NULL AND " #w ".state IN (0, 4)"
 
 // Whether `e`, which waits, has to wait for another of its key: one that took it, or an earlier one.
-#define EVENT_RELAY_IS_BEHIND(e)                                                                                  \
-  "(EXISTS (SELECT 1 FROM {events} t WHERE t.ordering_key = " #e                                                  \
-  ".ordering_key AND " EVENT_RELAY_IS_TAKEN(t) ") OR EXISTS (SELECT 1 FROM {events} w WHERE w.ordering_key = " #e \
-                                               ".ordering_key AND w.row < " #e                                    \
-                                               ".row AND " EVENT_RELAY_IS_WAITING(w) "))"
+#define EVENT_RELAY_PG_IS_BEHIND(e)                                                                                  \
+  "(EXISTS (SELECT 1 FROM {events} t WHERE t.ordering_key = " #e                                                     \
+  ".ordering_key AND " EVENT_RELAY_PG_IS_TAKEN(t) ") OR EXISTS (SELECT 1 FROM {events} w WHERE w.ordering_key = " #e \
+                                                  ".ordering_key AND w.row < " #e                                    \
+                                                  ".row AND " EVENT_RELAY_PG_IS_WAITING(w) "))"
 
 // What `record_of` reads from `first` on.
-#define EVENT_RELAY_RECORD_COLUMNS(e)                                                                    \
+#define EVENT_RELAY_PG_RECORD_COLUMNS(e)                                                                 \
 #e ".id, " #e ".name, " #e ".payload, " #e ".occurred_at, " #e ".correlation_id, " #e ".replayed, " #e \
      ".caused_by, " #e ".traceparent, " #e ".source, " #e ".ordering_key"
 inline event_record record_of(const row& at, int first) {
@@ -86,7 +86,7 @@ inline constexpr std::string_view insert_events =
     "INSERT INTO {events} (id, name, payload, occurred_at, correlation_id, replayed, caused_by, traceparent, source, "
     "ordering_key, available_at) SELECT n.id, n.name, n.payload, n.occurred_at, n.correlation_id, n.replayed <> 0, "
     "n.caused_by, n.traceparent, n.source, n.ordering_key, coalesce(n.available_at, c.now) "
-    "FROM (SELECT " EVENT_RELAY_TIME
+    "FROM (SELECT " EVENT_RELAY_PG_TIME
     " AS now) c CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], "
     "$8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[]) WITH ORDINALITY AS n(id, name, payload, "
     "occurred_at, correlation_id, replayed, caused_by, traceparent, source, ordering_key, available_at, place) "
@@ -134,10 +134,10 @@ struct record_columns {
 
 // What `stored_event_of` reads. What a claim would find behind another of its key is shown as blocked, although
 // none has looked yet.
-#define EVENT_RELAY_STORED_COLUMNS \
-  "e.row, CASE WHEN e.state = 0 AND e.ordering_key IS NOT NULL AND " EVENT_RELAY_IS_BEHIND(e)                         \
+#define EVENT_RELAY_PG_STORED_COLUMNS \
+  "e.row, CASE WHEN e.state = 0 AND e.ordering_key IS NOT NULL AND " EVENT_RELAY_PG_IS_BEHIND(e)                         \
   " THEN 4 ELSE e.state END, e.attempt, e.token, e.available_at, e.leased_until, e.dead_since, e.reason, e.holds_key, " \
-  "e.kept_until, " EVENT_RELAY_RECORD_COLUMNS(e)
+  "e.kept_until, " EVENT_RELAY_PG_RECORD_COLUMNS(e)
 inline stored_event stored_event_of(const row& at) {
   return {.record = record_of(at, 10),
           .state = static_cast<event_state>(at.integer(1)),
@@ -175,7 +175,7 @@ inline std::optional<stored_event> find(session& on, std::string_view id) {
   std::vector<stored_event> found;
   std::vector<std::int64_t> rows;
   on.query(
-      "SELECT " EVENT_RELAY_STORED_COLUMNS " FROM {events} e WHERE e.id = $1",
+      "SELECT " EVENT_RELAY_PG_STORED_COLUMNS " FROM {events} e WHERE e.id = $1",
       [&](const row& at) {
         rows.push_back(at.integer(0));
         found.push_back(stored_event_of(at));

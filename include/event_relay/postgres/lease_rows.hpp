@@ -43,7 +43,7 @@ inline std::vector<bool> renew(session& on, const time_told& time, std::span<con
   const lease_columns columns{leases};
   std::set<std::pair<std::int64_t, std::uint64_t>> renewed;
   on.query(
-      "UPDATE {events} e SET leased_until = " EVENT_RELAY_HELD("(SELECT " EVENT_RELAY_TIME ") + $4")
+      "UPDATE {events} e SET leased_until = " EVENT_RELAY_PG_HELD("(SELECT " EVENT_RELAY_PG_TIME ") + $4")
       " FROM unnest($2::bigint[], $3::bigint[]) s(row, token) WHERE e.row = s.row AND e.token = s.token AND "
       "e.state = 1 RETURNING e.row, e.token",
       [&](const row& at) { renewed.emplace(at.integer(0), static_cast<std::uint64_t>(at.integer(1))); }, time,

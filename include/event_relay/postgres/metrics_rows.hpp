@@ -70,20 +70,20 @@ inline std::string count_outcomes(session& on, std::span<const settlement<connec
 inline queue_metrics read_metrics(session& on, const time_told& time) {
   queue_metrics metrics{};
   on.query(
-      "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME
+      "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_PG_TIME
       " AS now), plain AS MATERIALIZED (SELECT count(*) FILTER (WHERE e.available_at <= (SELECT now FROM c)) AS due, "
       "count(*) AS waiting, min(e.available_at) AS oldest FROM {events} e WHERE e.state = 0 AND e.ordering_key IS NULL), "
       "firsts AS MATERIALIZED (SELECT DISTINCT ON (w.ordering_key) w.ordering_key, w.available_at FROM {events} w "
-      "WHERE " EVENT_RELAY_IS_WAITING(w) " ORDER BY w.ordering_key, w.row), "
+      "WHERE " EVENT_RELAY_PG_IS_WAITING(w) " ORDER BY w.ordering_key, w.row), "
       "heads AS MATERIALIZED (SELECT count(*) FILTER (WHERE f.available_at <= (SELECT now FROM c)) AS due, count(*) AS "
       "waiting, min(f.available_at) AS oldest FROM firsts f WHERE NOT EXISTS (SELECT 1 FROM {events} t WHERE "
-      "t.ordering_key = f.ordering_key AND " EVENT_RELAY_IS_TAKEN(t) ")), "
-      "keyed AS MATERIALIZED (SELECT count(*) AS waiting FROM {events} w WHERE " EVENT_RELAY_IS_WAITING(w) ") "
+      "t.ordering_key = f.ordering_key AND " EVENT_RELAY_PG_IS_TAKEN(t) ")), "
+      "keyed AS MATERIALIZED (SELECT count(*) AS waiting FROM {events} w WHERE " EVENT_RELAY_PG_IS_WAITING(w) ") "
       "SELECT (SELECT now FROM c), plain.due + heads.due, plain.waiting + heads.waiting - plain.due - heads.due, "
       "keyed.waiting - heads.waiting, least(plain.oldest, heads.oldest), "
       "(SELECT count(*) FROM {events} e WHERE e.state = 1), (SELECT count(*) FROM {events} e WHERE e.state = 2), "
       "(SELECT count(*) FROM {events} e WHERE e.state = 3), (SELECT count(*) FROM {events} t WHERE t.state = 3 AND "
-      EVENT_RELAY_IS_TAKEN(t) ") FROM plain, heads, keyed",
+      EVENT_RELAY_PG_IS_TAKEN(t) ") FROM plain, heads, keyed",
       [&](const row& at) {
         const auto count = [&](int column) { return static_cast<std::uint64_t>(at.integer(column)); };
         metrics.at = instant_of(at.integer(0));

@@ -39,8 +39,8 @@ inline bool open_keys(session& on, const std::set<std::string>& keys) {
   }
   on.execute(
       "UPDATE {events} e SET state = 0 FROM (SELECT (SELECT w.row FROM {events} w WHERE w.ordering_key = k.key AND "
-      EVENT_RELAY_IS_WAITING(w) " ORDER BY w.row LIMIT 1) AS row FROM unnest($1::text[]) k(key) WHERE NOT EXISTS "
-      "(SELECT 1 FROM {events} t WHERE t.ordering_key = k.key AND " EVENT_RELAY_IS_TAKEN(t) ") ORDER BY 1) first "
+      EVENT_RELAY_PG_IS_WAITING(w) " ORDER BY w.row LIMIT 1) AS row FROM unnest($1::text[]) k(key) WHERE NOT EXISTS "
+      "(SELECT 1 FROM {events} t WHERE t.ordering_key = k.key AND " EVENT_RELAY_PG_IS_TAKEN(t) ") ORDER BY 1) first "
       "WHERE e.row = first.row AND e.state = 4",
       array_of(keys));
   return on.changes() > 0;
@@ -55,12 +55,12 @@ inline constexpr std::int64_t blocked_at_once = 1000;
 inline std::int64_t block_behind(session& on, const std::set<std::string>& keys) {
   on.execute(
       "WITH ahead AS MATERIALIZED (SELECT k.key, coalesce((SELECT t.row FROM {events} t WHERE t.ordering_key = k.key "
-      "AND " EVENT_RELAY_IS_TAKEN(t) " LIMIT 1), (SELECT w.row FROM {events} w WHERE w.ordering_key = k.key AND "
-      EVENT_RELAY_IS_WAITING(w) " ORDER BY w.row LIMIT 1)) AS row FROM unnest($1::text[]) k(key)), "
+      "AND " EVENT_RELAY_PG_IS_TAKEN(t) " LIMIT 1), (SELECT w.row FROM {events} w WHERE w.ordering_key = k.key AND "
+      EVENT_RELAY_PG_IS_WAITING(w) " ORDER BY w.row LIMIT 1)) AS row FROM unnest($1::text[]) k(key)), "
       "kept AS MATERIALIZED (SELECT a.row, a.ordering_key AS key FROM {events} a WHERE a.row IN (SELECT row FROM ahead) "
       "AND (a.state IN (0, 1, 2, 4) OR a.holds_key) FOR SHARE OF a SKIP LOCKED), "
       "behind AS MATERIALIZED (SELECT b.row FROM kept CROSS JOIN LATERAL (SELECT w.row FROM {events} w WHERE "
-      "w.ordering_key = kept.key AND w.row <> kept.row AND " EVENT_RELAY_IS_WAITING(w)
+      "w.ordering_key = kept.key AND w.row <> kept.row AND " EVENT_RELAY_PG_IS_WAITING(w)
       " AND w.state = 0 ORDER BY w.row LIMIT $2 FOR UPDATE SKIP LOCKED) b) "
       "UPDATE {events} e SET state = 4 FROM behind WHERE e.row = behind.row",
       array_of(keys), blocked_at_once);

@@ -15,7 +15,7 @@ namespace event_relay::postgres::detail {
 inline bool delete_kept(session& on, const time_told& time, std::size_t limit) {
   const std::int64_t deleted = on.integer(
       "WITH over AS MATERIALIZED (SELECT e.row FROM {events} e WHERE e.state = 5 AND e.kept_until <= "
-      "(SELECT " EVENT_RELAY_TIME
+      "(SELECT " EVENT_RELAY_PG_TIME
       ") ORDER BY e.kept_until, e.row LIMIT $2 FOR UPDATE SKIP LOCKED), "
       "gone AS (DELETE FROM {events} e USING over WHERE e.row = over.row RETURNING e.row), "
       "forgotten AS (DELETE FROM {failures} f USING over WHERE f.event = over.row) SELECT count(*) FROM gone",

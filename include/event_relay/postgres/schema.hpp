@@ -153,8 +153,11 @@ inline std::int64_t require_not_newer(std::int64_t version) {
 /// alone. Whoever comes at the same time waits. Throws store_error: newer_schema for a later version's,
 /// foreign_schema for somebody else's.
 inline void migrate(session& on, const outbox_names& names) {
-  if (detail::require_not_newer(detail::version_of(on, names)) == detail::schema_version) {
-    return;
+  {
+    const snapshot before_or_after{on.database()};  // of another who makes them at this moment
+    if (detail::require_not_newer(detail::version_of(on, names)) == detail::schema_version) {
+      return;
+    }
   }
   transaction all{on.database()};
   on.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",

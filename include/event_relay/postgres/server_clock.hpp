@@ -59,7 +59,7 @@ void hear(Clock& hearing, instant server_now) {
 }
 
 // The time of a statement, whose first parameter is what it is told.
-#define EVENT_RELAY_TIME "coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
+#define EVENT_RELAY_PG_TIME "coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
 
 }  // namespace detail
 

@@ -107,7 +107,7 @@ class settle_batch {
     };
     if (is_kept) {
       on.query(
-          "UPDATE {events} e SET state = 5, kept_until = " EVENT_RELAY_HELD("(SELECT " EVENT_RELAY_TIME ") + $5")
+          "UPDATE {events} e SET state = 5, kept_until = " EVENT_RELAY_PG_HELD("(SELECT " EVENT_RELAY_PG_TIME ") + $5")
           ", attempt = s.attempt, leased_until = NULL FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) "
           "s(row, token, attempt) WHERE e.row = s.row AND e.token = s.token AND e.state = 1 "
           "RETURNING e.row, e.token, e.id",
@@ -151,10 +151,10 @@ class settle_batch {
       return;
     }
     on.query(
-        "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_TIME
+        "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_PG_TIME
         " AS now), changed AS (UPDATE {events} e SET state = CASE WHEN s.delay IS NULL THEN 3 ELSE 0 END, "
         "attempt = s.attempt, leased_until = NULL, crashed = false, failures = e.failures + (s.text IS NOT NULL)::int, "
-        "available_at = CASE WHEN s.delay IS NULL THEN e.available_at ELSE " EVENT_RELAY_HELD(
+        "available_at = CASE WHEN s.delay IS NULL THEN e.available_at ELSE " EVENT_RELAY_PG_HELD(
             "(SELECT now FROM c) + s.delay") " END, dead_since = CASE WHEN s.delay IS NULL THEN (SELECT now FROM c) END, reason = s.reason, "
         "holds_key = s.holds <> 0 AND e.ordering_key IS NOT NULL FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], "
         "$5::bigint[], $6::text[], $7::bigint[], $8::text[]) s(row, token, attempt, delay, reason, holds, text) "

@@ -70,7 +70,7 @@ class store {
     migrate(on, options_.names);
     std::string id;
     on.query(
-        "SELECT id, " EVENT_RELAY_TIME " FROM {outbox}",
+        "SELECT id, " EVENT_RELAY_PG_TIME " FROM {outbox}",
         [&](const row& at) {
           id = at.text(0);
           detail::hear(clock_, detail::instant_of(at.integer(1)));

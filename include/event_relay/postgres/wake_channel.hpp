@@ -23,6 +23,7 @@
 #include <fmt/format.h>
 
 #include "event_relay/core/backoff.hpp"
+#include "event_relay/core/jitter.hpp"
 #include "event_relay/core/random.hpp"
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/outbox/wake_signal.hpp"
@@ -126,7 +127,8 @@ class wake_channel {
         take_notifications(on);
         wait(-1, between_tellings);
       }
-      if (!is_to_tell_.load()) {
+      // Whoever pokes has said why before; a wait may have drained the poke.
+      if (!is_to_tell_.load() && !stop.stop_requested()) {
         wait(PQsocket(on.handle()), std::chrono::milliseconds{-1});
       }
       take_notifications(on);
