@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <event_relay/json/json_codec.hpp>
+#include <event_relay/postgres/postgres.hpp>
 #include <event_relay/sqlite/sqlite.hpp>
 
 namespace {

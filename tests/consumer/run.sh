@@ -3,7 +3,7 @@
 # find_package, add_subdirectory, FetchContent (of a clone of the current state) and pkg-config.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
-bash "$top/.ci/ensure-packages" build-essential cmake git libfmt-dev libsqlite3-dev nlohmann-json3-dev pkg-config
+bash "$top/.ci/ensure-packages" build-essential cmake git libfmt-dev libpq-dev libsqlite3-dev nlohmann-json3-dev pkg-config
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 quietly() {

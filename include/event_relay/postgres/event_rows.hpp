@@ -151,6 +151,12 @@ inline stored_event stored_event_of(const row& at) {
           .kept_until = optional_instant(at, 9)};
 }
 
+inline failure_record failure_of(const row& at, int first) {
+  return {.attempt = static_cast<attempt_number>(at.integer(first)),
+          .at = instant_of(at.integer(first + 1)),
+          .text = std::string{at.text(first + 2)}};
+}
+
 // The history of each event of `rows`, which `events` are, in the same order.
 inline void read_failures(session& on, std::span<const std::int64_t> rows, std::span<stored_event> events) {
   array all = array::of_integers();
@@ -161,31 +167,26 @@ inline void read_failures(session& on, std::span<const std::int64_t> rows, std::
   }
   on.query(
       "SELECT event, attempt, at, text FROM {failures} WHERE event = ANY ($1::bigint[]) ORDER BY event, number",
-      [&](const row& at) {
-        by_row.at(at.integer(0))
-            ->failures.push_back({.attempt = static_cast<attempt_number>(at.integer(1)),
-                                  .at = instant_of(at.integer(2)),
-                                  .text = std::string{at.text(3)}});
-      },
-      all);
+      [&](const row& at) { by_row.at(at.integer(0))->failures.push_back(failure_of(at, 1)); }, all);
 }
 
-// An event to look at, with its history.
+// An event to look at, with its history; by one statement, and so as it was at one instant.
 inline std::optional<stored_event> find(session& on, std::string_view id) {
-  std::vector<stored_event> found;
-  std::vector<std::int64_t> rows;
+  std::optional<stored_event> found;
   on.query(
-      "SELECT " EVENT_RELAY_PG_STORED_COLUMNS " FROM {events} e WHERE e.id = $1",
+      "SELECT " EVENT_RELAY_PG_STORED_COLUMNS
+      ", f.attempt, f.at, f.text FROM {events} e LEFT JOIN {failures} f ON f.event = e.row WHERE e.id = $1 "
+      "ORDER BY f.number",
       [&](const row& at) {
-        rows.push_back(at.integer(0));
-        found.push_back(stored_event_of(at));
+        if (!found) {
+          found = stored_event_of(at);
+        }
+        if (!at.is_null(20)) {
+          found->failures.push_back(failure_of(at, 20));
+        }
       },
       id);
-  if (found.empty()) {
-    return std::nullopt;
-  }
-  read_failures(on, rows, found);
-  return found.front();
+  return found;
 }
 
 }  // namespace event_relay::postgres::detail

@@ -130,7 +130,7 @@ class store {
   }
 
   std::optional<stored_event> find(std::string_view id) {
-    return on_snapshot([&](session& on) { return detail::find(on, id); });
+    return on_a_session([&](pooled_session& lent) { return detail::find(lent.on, id); });
   }
 
   dead_letter_page dead_letters(const dead_letter_filter& filter, const std::optional<dead_letter_cursor>& after,
