@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What an outbox in PostgreSQL costs beside a cycle written by hand on libpq: the sides take turns within one run, so
 // read their ratios. The server is the one that EVENT_RELAY_TEST_POSTGRES names, with fsync on.
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <charconv>
@@ -342,7 +343,70 @@ void idle_commit_to_handler(benchmark::State& state) {
   state.counters["above_us"] = median(above);
 }
 
+// A turn that claims 100 events and one that settles them, beside what ended behind the back of a transaction that is
+// open for long, so that no VACUUM can take it away; and in an empty outbox.
+void turns_beside_dead_rows(benchmark::State& state) {
+  store<> beside = fresh_store("bench_dead_");
+  store<> empty = fresh_store("bench_empty_");
+  plain_connection host;
+  plain_connection open_for_long;
+  open_for_long.run("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  open_for_long.run("SELECT 1");
+  host.run(
+      "INSERT INTO bench_dead_events (id, name, payload, occurred_at, correlation_id, replayed, available_at) SELECT "
+      "'dead-' || n, 'booking.created', '{}', 0, 'c', false, 1000000 + n FROM generate_series(1, " +
+      std::to_string(state.range(0)) + ") n");
+  host.run("UPDATE bench_dead_events SET state = 1, leased_until = available_at + 30000");
+  host.run("DELETE FROM bench_dead_events");
+
+  int appended = 0;
+  const auto turns = [&](store<>& on) {
+    std::vector<event_relay::event_record> records;
+    for (int each = 0; each < 100; ++each) {
+      records.push_back({.id = std::to_string(++appended),
+                         .name = "booking.created",
+                         .payload = "{}",
+                         .occurred_at = {},
+                         .correlation_id = "c"});
+    }
+    host.run("BEGIN");
+    on.append(host.get(), records);
+    host.run("COMMIT");
+    return measured([&] {
+             const auto claimed = on.turn({}, {100, 30s}).claimed;
+             std::vector<event_relay::settlement<event_relay::postgres::connection>> ends;
+             for (const auto& each : claimed) {
+               ends.push_back(
+                   {.held = each.held, .name = each.record.name, .attempt = each.attempt, .has_history = false});
+             }
+             event_relay::settle(on, std::span<const event_relay::settlement<event_relay::postgres::connection>>{ends});
+             if (claimed.size() != 100) {
+               state.SkipWithError("not every event was claimed");
+             }
+           })
+        .wall;
+  };
+  std::vector<double> beside_dead;
+  std::vector<double> in_empty;
+  for (auto _ : state) {
+    beside_dead.push_back(turns(beside));
+    in_empty.push_back(turns(empty));
+    state.SetIterationTime(beside_dead.back());
+  }
+  state.counters["beside_us"] = 1e6 * median(beside_dead);
+  state.counters["empty_us"] = 1e6 * median(in_empty);
+  state.counters["ratio"] = median(beside_dead) / median(in_empty);
+  state.counters["slowest_us"] = 1e6 * *std::max_element(beside_dead.begin(), beside_dead.end());
+}
+
 BENCHMARK(append_to_processed)->ArgName("batch")->Arg(100)->Arg(1000)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(turns_beside_dead_rows)
+    ->ArgName("events")
+    ->Arg(100'000)
+    ->Arg(1'000'000)
+    ->Iterations(100)
+    ->UseManualTime()
+    ->Unit(benchmark::kMicrosecond);
 BENCHMARK(idle_commit_to_handler)->Iterations(200)->UseManualTime()->Unit(benchmark::kMicrosecond);
 
 }  // namespace

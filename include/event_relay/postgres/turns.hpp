@@ -184,16 +184,17 @@ class turn_taker {
   }
 
   void claim_next(turn_result& result, const claim_request& request) {
-    const std::int64_t leased_from = lent_.leased.begin(clock_.now());
-    result.suspects_waiting = expire(on_, told_time(clock_), leased_from, options_.failures_kept);
+    const instant began = clock_.now();
+    result.suspects_waiting =
+        expire(on_, told_time(clock_), lent_.leased.begin(began), std::int64_t{options_.failures_kept});
+    lent_.leased.end(integer_of(began), 0, clock_.now());  // no lease that ended before is left
     result.claimed = claim(on_, request, clock_, lent_.ready, options_.failures_kept);
     if (result.claimed.size() >= request.limit && request.kind == claim_kind::ordinary) {
       return;
     }
     const bool has_window = request.kind == claim_kind::ordinary && request.quotas.empty();
     const std::int64_t ready_from = has_window ? lent_.ready.from() : scan_window::from_the_start;
-    const outlook found = look_ahead(on_, result, request, ready_from, leased_from);
-    lent_.leased.end(integer_of(found.lease_end.value_or(clock_.now())), result.claimed.size(), clock_.now());
+    const outlook found = look_ahead(on_, result, request, ready_from, lent_.leased.from());
     result.suspects_waiting = found.has_suspects;
     if (result.claimed.size() < request.limit) {
       result.next_due = earlier(found.ready, found.lease_end);
