@@ -9,7 +9,7 @@ bash "$top/.ci/ensure-packages" build-essential cmake libfmt-dev libcli11-dev li
 bash "$top/.ci/build" "$top/build/examples" booking_service -DCMAKE_BUILD_TYPE=Release -DEVENT_RELAY_BUILD_TESTS=OFF
 [ $# -gt 0 ] || set -- "$here/booking_service/bookings.csv"
 case " $* " in
-  *" --db"* | *" --in-process "*) ;;
+  *" --db"* | *" --postgres"* | *" --in-process "*) ;;
   *) set -- "$@" --db "$top/build/examples/booking_service.sqlite" ;;
 esac
 exec "$top/build/examples/examples/booking_service" "$@"

@@ -1,27 +1,31 @@
 // SPDX-License-Identifier: MIT
-// The booking service's own tables, in the database that holds its outbox too, and the host's connection to
-// it. Nothing here knows of events.
+// The database of a run in an SQLite file: how the service and its outbox connect to it, and the tables.
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <optional>
-#include <stdexcept>
 #include <string>
-#include <string_view>
 
-#include <fmt/format.h>
 #include <event_relay/sqlite/sqlite.hpp>
 
-#include "booking.hpp"
+#include "options.hpp"
 
 namespace bookings {
 
-/// A `booking_table`. Refers to the connection, which must outlive it.
-class bookings_in_sqlite {
- public:
-  explicit bookings_in_sqlite(event_relay::sqlite::connection& database) : database_{database} {
-    event_relay::sqlite::immediate_transaction made{database};
+struct bookings_in_sqlite {
+  using connection = event_relay::sqlite::connection;
+  using transaction = event_relay::sqlite::immediate_transaction;
+
+  std::string path;
+
+  event_relay::sqlite::store<> open_store(const options& chosen) const {
+    return event_relay::sqlite::store{path, {.keep_processed = chosen.keep_processed}};
+  }
+
+  /// The service's own connection. It waits long for the worker's commits, rather than refuse a booking.
+  connection connect() const { return connection{path, std::chrono::seconds{30}}; }
+
+  static void make_tables(connection& database) {
+    transaction made{database};
     database.execute(
         "CREATE TABLE IF NOT EXISTS bookings (id TEXT PRIMARY KEY, customer_user_id TEXT NOT NULL, "
         "requested_service TEXT NOT NULL, customer_location TEXT, price_cents INTEGER NOT NULL, currency TEXT NOT "
@@ -40,68 +44,6 @@ class bookings_in_sqlite {
         "STRICT, WITHOUT ROWID");
     made.commit();
   }
-
-  std::optional<booking> find(std::string_view id) {
-    std::optional<booking> found;
-    database_.query(
-        "SELECT customer_user_id, requested_service, customer_location, price_cents, bookings.currency, state, "
-        "provider_user_id, decline_reason, payments.id, amount_cents, payments.currency, captured_at "
-        "FROM bookings LEFT JOIN payments ON booking_id = bookings.id WHERE bookings.id = ?",
-        [&](const event_relay::sqlite::row& at) {
-          found = booking{.id = std::string{id},
-                          .customer_user_id = std::string{at.text(0)},
-                          .requested_service = std::string{at.text(1)},
-                          .customer_location = at.optional_text(2),
-                          .price_cents = at.integer(3),
-                          .currency = std::string{at.text(4)},
-                          .state = state_named(at.text(5)),
-                          .provider_user_id = at.optional_text(6),
-                          .decline_reason = at.optional_text(7)};
-          if (!at.is_null(8)) {
-            found->captured = payment{.id = std::string{at.text(8)},
-                                      .amount_cents = at.integer(9),
-                                      .currency = std::string{at.text(10)},
-                                      .captured_at = event_relay::parse_iso8601(at.text(11)).value()};
-          }
-        },
-        id);
-    return found;
-  }
-
-  void insert(const booking& added) {
-    database_.execute("INSERT INTO bookings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", added.id, added.customer_user_id,
-                      added.requested_service, added.customer_location, added.price_cents, added.currency,
-                      name_of(added.state), added.provider_user_id, added.decline_reason);
-  }
-
-  void update(const booking& changed) {
-    database_.execute("UPDATE bookings SET state = ?, provider_user_id = ?, decline_reason = ? WHERE id = ?",
-                      name_of(changed.state), changed.provider_user_id, changed.decline_reason, changed.id);
-    if (changed.captured) {
-      database_.execute("INSERT INTO payments VALUES (?, ?, ?, ?, ?)", changed.captured->id, changed.id,
-                        changed.captured->amount_cents, changed.captured->currency,
-                        event_relay::iso8601_text{changed.captured->captured_at}.view());
-    }
-  }
-
-  /// False if the row was played before; otherwise it counts as played once the transaction commits.
-  bool begin_row(std::string_view file, std::size_t line) {
-    database_.execute("INSERT INTO played_rows VALUES (?, ?) ON CONFLICT DO NOTHING", file, line);
-    return database_.changes() > 0;
-  }
-
- private:
-  static booking_state state_named(std::string_view name) {
-    for (const auto state :
-         {booking_state::submitted, booking_state::accepted, booking_state::declined, booking_state::completed}) {
-      if (name_of(state) == name) {
-        return state;
-      }
-    }
-    throw std::runtime_error(fmt::format("a booking has the unknown state \"{}\"", name));
-  }
-
-  event_relay::sqlite::connection& database_;
 };
 
 }  // namespace bookings

@@ -42,7 +42,7 @@ void require_different_files(const options& chosen) {
     if (!*path) {
       continue;
     }
-    if (is_same(**path, chosen.input)) {
+    if (!chosen.input.empty() && is_same(**path, chosen.input)) {
       throw file_error{fmt::format("{} would be overwritten while it is read", **path)};
     }
     for (const auto& [other, other_path] : written) {
@@ -55,15 +55,17 @@ void require_different_files(const options& chosen) {
 }
 
 run_summary run_as_chosen(const options& chosen, const run_files& files) {
-  if (!chosen.database) {
+  if (!chosen.database && !chosen.postgres) {
     return run_in_process(chosen, files);
   }
   const stop_signals signals{chosen.stop_after};
-  run_summary done = run_on_database(chosen, files, signals.token());
+  run_summary done =
+      chosen.postgres ? run_on_postgres(chosen, files, signals.token()) : run_on_sqlite(chosen, files, signals.token());
   if (done.resumed_rows > 0 && done.total().published == 0) {
-    fmt::print(stderr, "booking_service: {} was played before; another --db starts anew\n", chosen.input);
+    fmt::print(stderr, "booking_service: {} was played before; another database starts anew\n", chosen.input);
   }
-  if (signals.token().stop_requested()) {
+  // One that only works ends no other way.
+  if (signals.token().stop_requested() && chosen.share != run_share::work) {
     fmt::print(stderr, "booking_service: stopped; the same command goes on from here\n");
   }
   return done;
@@ -77,7 +79,7 @@ int run(const options& chosen) {
   std::optional<bookings_reader> reader;
   try {
     require_different_files(chosen);
-    if (chosen.input != "-") {
+    if (chosen.share != run_share::work && chosen.input != "-") {
       input.emplace(chosen.input, "r");
     }
     if (chosen.breadcrumbs) {
@@ -86,7 +88,9 @@ int run(const options& chosen) {
     if (chosen.notifications) {
       notifications.emplace(*chosen.notifications, "w");
     }
-    reader.emplace(input ? input->stream() : stdin);
+    if (chosen.share != run_share::work) {
+      reader.emplace(input ? input->stream() : stdin);
+    }
   } catch (const file_error& error) {
     fmt::print(stderr, "booking_service: {}\n", error.what());
     return 2;
@@ -95,7 +99,8 @@ int run(const options& chosen) {
     return 2;
   }
   const auto stream_of = [](const std::optional<file>& opened) { return opened ? opened->stream() : nullptr; };
-  run_summary done = run_as_chosen(chosen, {*reader, stream_of(breadcrumbs), stream_of(notifications)});
+  run_summary done =
+      run_as_chosen(chosen, {reader ? &*reader : nullptr, stream_of(breadcrumbs), stream_of(notifications)});
   done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   fmt::print("{}", chosen.summary == summary_format::json ? to_json(done) : to_table(done));

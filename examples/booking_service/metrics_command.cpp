@@ -11,8 +11,6 @@
 #include <event_relay/outbox/wake_signal.hpp>
 #include <nlohmann/json.hpp>
 
-#include "stop_signals.hpp"
-
 namespace bookings {
 
 namespace {
@@ -76,9 +74,10 @@ void print_outcomes(const queue_metrics& metrics) {
 
 }  // namespace
 
-int show_metrics(event_relay::sqlite::store<>& store, const operator_request& asked) {
+int show_metrics(const std::function<queue_metrics()>& read, const operator_request& asked,
+                 const std::stop_token& stop) {
   const auto print = [&](bool is_first) {
-    const queue_metrics metrics = store.metrics();
+    const queue_metrics metrics = read();
     const readiness state = readiness_of(metrics);
     if (asked.json) {
       print_json(metrics, state);
@@ -95,11 +94,10 @@ int show_metrics(event_relay::sqlite::store<>& store, const operator_request& as
   };
   readiness state = print(true);
   if (asked.watch) {
-    const stop_signals signals{asked.stop_after};
     event_relay::wake_signal nobody_wakes;
     while (std::fflush(stdout) == 0) {  // whoever has called says what is wrong with it
-      nobody_wakes.wait(0, std::chrono::seconds{1}, signals.token());
-      if (signals.token().stop_requested()) {
+      nobody_wakes.wait(0, std::chrono::seconds{1}, stop);
+      if (stop.stop_requested()) {
         break;
       }
       state = print(false);

@@ -2,14 +2,18 @@
 // The numbers of the outbox, for people and for whatever watches over the service.
 #pragma once
 
-#include <event_relay/sqlite/sqlite.hpp>
+#include <functional>
+#include <stop_token>
+
+#include <event_relay/outbox/queue_metrics.hpp>
 
 #include "operator_options.hpp"
 
 namespace bookings {
 
-/// Prints them once, or every second until a stop is requested or standard output fails; returns 0, 1 or 2 for
-/// what was last: good, watch or critical. Throws event_relay::store_error.
-int show_metrics(event_relay::sqlite::store<>& store, const operator_request& asked);
+/// Prints what `read` returns, once, or every second until `stop` is requested or standard output fails; returns
+/// 0, 1 or 2 for what was last: good, watch or critical. Throws what `read` throws.
+int show_metrics(const std::function<event_relay::queue_metrics()>& read, const operator_request& asked,
+                 const std::stop_token& stop);
 
 }  // namespace bookings

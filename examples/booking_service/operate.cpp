@@ -1,48 +1,33 @@
 // SPDX-License-Identifier: MIT
 #include "operate.hpp"
 
-#include <chrono>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
+#include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
-#include <system_error>
 #include <variant>
 
 #include <fmt/format.h>
 #include <event_relay/outbox/store_error.hpp>
-#include <event_relay/sqlite/sqlite.hpp>
 
-#include "dead_letter_commands.hpp"
 #include "file.hpp"
-#include "metrics_command.hpp"
+#include "operate_on_database.hpp"
 #include "operator_options.hpp"
+#include "stop_signals.hpp"
 
 namespace bookings {
 
 namespace {
 
-// Who looks at a database must neither make one nor put an outbox into one, as opening the store would.
-void require_outbox(const std::string& path) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) {
-    throw file_error{fmt::format("there is no database \"{}\"", path)};
+int carry_out(const operator_request& asked) {
+  std::optional<stop_signals> signals;
+  if (asked.watch) {
+    signals.emplace(asked.stop_after);
   }
-  event_relay::sqlite::connection database{path, std::chrono::seconds{5}};
-  if (database.integer("SELECT count(*) FROM main.sqlite_schema WHERE name = 'event_relay_outbox'", 0) == 0) {
-    throw file_error{fmt::format("there is no outbox in {}", path)};
-  }
-}
-
-int carry_out(operator_request asked) {
-  require_outbox(asked.database);
-  event_relay::sqlite::store store{asked.database};
-  if (asked.older_than) {
-    asked.filter.until = event_relay::saturating_add(store.now(), -*asked.older_than);
-  }
-  const int status =
-      asked.verb == operator_verb::metrics ? show_metrics(store, asked) : deal_with_dead_letters(store, asked);
+  const std::stop_token stop = signals ? signals->token() : std::stop_token{};
+  const int status = asked.postgres ? operate_on_postgres(asked, stop) : operate_on_sqlite(asked, stop);
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     throw std::runtime_error("cannot write to standard output");
   }
@@ -67,7 +52,8 @@ int operate(int argc, char** argv) {
     fmt::print(stderr, "booking_service: {}\n", error.what());
     return failed(2);
   } catch (const event_relay::store_error& error) {
-    fmt::print(stderr, "booking_service: {}: {}\n", asked.database, error.what());
+    // A connection string may hold a password; the error itself says where it happened.
+    fmt::print(stderr, "booking_service: {}{}\n", asked.postgres ? std::string{} : asked.database + ": ", error.what());
   } catch (const std::exception& error) {
     fmt::print(stderr, "booking_service: {}\n", error.what());
   }

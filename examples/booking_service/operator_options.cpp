@@ -13,6 +13,8 @@
 #include <event_relay/core/envelope.hpp>
 #include <event_relay/core/instant.hpp>
 
+#include "postgres_conninfo.hpp"
+
 namespace bookings {
 
 namespace {
@@ -93,7 +95,13 @@ dead_letter_cursor parse_cursor(const std::string& text) {
 const CLI::Validator not_empty{[](const std::string& text) { return text.empty() ? "must not be empty" : ""; }, ""};
 
 void add_common(CLI::App& verb, operator_request& asked) {
-  verb.add_option("--db", asked.database, "The database of the service")->type_name("FILE")->capture_default_str();
+  auto* const file = verb.add_option("--db", asked.database, "The database of the service, in an SQLite file")
+                         ->type_name("FILE")
+                         ->capture_default_str();
+  verb.add_option("--postgres", asked.postgres, "The database of the service, on a PostgreSQL server")
+      ->type_name("CONNINFO")
+      ->check(CLI::Validator{fault_of_conninfo, ""})
+      ->excludes(file);
   verb.add_flag("--json", asked.json, "For programs: JSON, a line each");
 }
 

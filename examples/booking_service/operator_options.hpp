@@ -18,7 +18,10 @@ enum class operator_verb { list, show, redrive, purge, export_all, metrics };
 
 struct operator_request {
   operator_verb verb = operator_verb::list;
+  /// The SQLite file, unless `postgres` names another database.
   std::string database = "booking_service.sqlite";
+  /// A connection string; it may hold a password.
+  std::optional<std::string> postgres = std::nullopt;
   bool json = false;
 
   /// Of dead letters: these, or else those that the filter finds.

@@ -19,8 +19,15 @@ struct kill_point {
   std::uint64_t passage = 1;
 };
 
+/// What a process does of a run; others do the rest.
+enum class run_share {
+  all,
+  append,  ///< the bookings and their events
+  work,    ///< the events, whoever appends them
+};
+
 struct options {
-  /// The file of bookings; "-" is standard input.
+  /// The file of bookings; "-" is standard input. Empty for a process that only works.
   std::string input;
   std::uint32_t fail_until = 0;
   double fail_rate = 0.0;
@@ -31,8 +38,11 @@ struct options {
   std::optional<std::string> breadcrumbs;
   std::optional<std::string> notifications;
   summary_format summary = summary_format::table;
-  /// The database; absent: everything in process.
+  /// The SQLite file; absent where `postgres` is there. Neither: everything in process.
   std::optional<std::string> database = "booking_service.sqlite";
+  /// A connection string; it may hold a password.
+  std::optional<std::string> postgres;
+  run_share share = run_share::all;
   std::size_t workers = 2;
   std::size_t batch = 100;
   /// What the mail server takes; absent: as many as come.

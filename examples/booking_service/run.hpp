@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A run of the program: a file of bookings is played through the service, row by row, and what happened is
-// carried to its end. Two ways to do that, with the same service, events and handler.
+// carried to its end. Three ways to do that, with the same service, events and handler.
 #pragma once
 
 #include <cstdio>
@@ -12,9 +12,9 @@
 
 namespace bookings {
 
-/// What a run reads and writes. The streams are null where nobody asked for the file.
+/// What a run reads and writes. The pointers are null where nobody asked for it.
 struct run_files {
-  bookings_reader& bookings;
+  bookings_reader* bookings;
   std::FILE* breadcrumbs;
   std::FILE* notifications;
 };
@@ -24,7 +24,11 @@ run_summary run_in_process(const options& chosen, const run_files& files);
 
 /// Bookings and events in one database, and a worker: whatever ends the process, the same command goes on
 /// where it was. Ends when every event has come to its end, those of other runs included, or when `stop` is
-/// requested. Throws event_relay::store_error.
-run_summary run_on_database(const options& chosen, const run_files& files, const std::stop_token& stop);
+/// requested. One that only appends ends with the bookings; one that only works, with `stop`. Throws
+/// event_relay::store_error.
+run_summary run_on_sqlite(const options& chosen, const run_files& files, const std::stop_token& stop);
+
+/// The same on a PostgreSQL server, which any number of processes share.
+run_summary run_on_postgres(const options& chosen, const run_files& files, const std::stop_token& stop);
 
 }  // namespace bookings

@@ -72,7 +72,7 @@ run_summary run_in_process(const options& chosen, const run_files& files) {
     const row_ids ids{chosen.input};
     booking_service service{table, publisher, event_relay::system_clock{}, ids};
 
-    run.rejected_rows = play_rows(files.bookings, {}, [&](const booking_row& row) {
+    run.rejected_rows = play_rows(*files.bookings, {}, [&](const booking_row& row) {
       ids.start_row(row.line);
       play(service, row, ids);
     });

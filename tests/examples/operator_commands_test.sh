@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# operator_commands_test.sh PROGRAM BOOKINGS: what operators ask of booking_service, as they see it: dead letters and
-# metrics. BOOKINGS is the example's own small file.
+# operator_commands_test.sh PROGRAM BOOKINGS DATABASE: what operators ask of booking_service, as they see it: dead letters
+# and metrics. BOOKINGS is the example's own small file; DATABASE is sqlite or postgres.
 # shellcheck source=checks.sh
 source "$(dirname "$0")/checks.sh"
 
@@ -9,7 +9,7 @@ source "$(dirname "$0")/checks.sh"
 ask() {
   local expected=$1
   shift
-  "$program" "$@" --db "$db" >"$work/out" 2>"$work/err"
+  "$program" "$@" "$flag" "$db" >"$work/out" 2>"$work/err"
   is "exit status of booking_service $*" "$?" "$expected"
 }
 # Each line of standard output is JSON, by the judgement of whoever is there to judge.
@@ -25,10 +25,11 @@ text() {
 ids() {
   grep -oE '^\{"id":"[^"]*"' "$1"
 }
-db=$work/operated.sqlite
-mode="--db $db --base-backoff-ms 1"
+fresh dead --base-backoff-ms 1
+run 0 --fail-until 3 "$bookings"
+dead=$db
+fresh operated --base-backoff-ms 1
 run 0 --summary json --fail-until 3 "$bookings"
-cp "$db" "$work/dead.sqlite"
 ask 0 dead-letters export
 is_json export
 is "lines of export" "$(lines "$work/out")" 30
@@ -153,11 +154,10 @@ ask 0 metrics --json
 has "metrics when all is well" "$work/out" '"readiness":"good","ready":0,"scheduled":0,"leased":0,"suspects":0,"blocked":0,"deadLetters":0'
 
 # What fails again is a dead letter again, and keeps its history.
-db=$work/again.sqlite
-mode="--db $db --base-backoff-ms 1"
+fresh again --base-backoff-ms 1
 run 0 --fail-until 3 "$bookings"
 ask 0 dead-letters redrive --all
-"$program" metrics --json --db "$db" >"$work/out"  # watch, or critical where this machine is very slow
+"$program" metrics --json "$flag" "$db" >"$work/out"  # watch, or critical where this machine is very slow
 has "metrics of what was redriven" "$work/out" '"ready":10,"scheduled":0,"leased":0,"suspects":0,"blocked":20,"deadLetters":0'
 run 0 --summary json --fail-until 3 "$bookings"
 is "dead letters after redrive" "$(number dead_lettered)" 30
@@ -193,7 +193,7 @@ is_json "metrics --watch"
 is "lines of a watch, and more than none" "$(($(lines "$work/out") > 0))" 1
 for signal in INT TERM; do
   mkfifo "$work/watched.$signal"
-  "$program" metrics --watch --db "$db" >"$work/watched.$signal" 2>"$work/err" &
+  "$program" metrics --watch "$flag" "$db" >"$work/watched.$signal" 2>"$work/err" &
   running=$!
   exec 3<"$work/watched.$signal"
   read -r head <&3
@@ -208,11 +208,13 @@ for signal in INT TERM; do
 done
 
 # Texts that a row may hold command no terminal.
-if command -v sqlite3 >/dev/null; then
-  db=$work/dead.sqlite
-  sqlite3 "$db" "UPDATE event_relay_events SET name = 'a' || char(27) || '[2J', payload = 'no' || char(10) || 'JSON \" \' || char(155),
-    reason = 'undecodable' WHERE row = 1; UPDATE event_relay_failures SET text = char(27) || ' ' || char(13) WHERE event = 1"
-  for verb in list "show $(sqlite3 "$db" "SELECT id FROM event_relay_events WHERE row = 1")"; do
+db=$dead
+char=char
+[ "$database" = postgres ] && char=chr
+if [ "$(sql 'SELECT 1' 0)" = 1 ]; then
+  sql "UPDATE event_relay_events SET name = 'a' || $char(27) || '[2J', payload = 'no' || $char(10) || 'JSON \" \' || $char(155),
+    reason = 'undecodable' WHERE row = 1; UPDATE event_relay_failures SET text = $char(27) || ' ' || $char(13) WHERE event = 1"
+  for verb in list "show $(sql "SELECT id FROM event_relay_events WHERE row = 1")"; do
     for form in --limit=1 --json; do
       [[ $verb$form == show*limit* ]] && form=
       # shellcheck disable=SC2086
@@ -226,39 +228,70 @@ if command -v sqlite3 >/dev/null; then
 fi
 
 # Nothing that an operator asks makes a database, or puts an outbox into one.
-: >"$work/nothing.sqlite"
-cp "$bookings" "$work/text.csv"
-for verb in "dead-letters list" "dead-letters show x" "dead-letters redrive --all" "dead-letters purge --all" \
-  "dead-letters export" metrics; do
-  [ "$verb" = metrics ] && usage=3 failed=3 || usage=2 failed=1
-  for missing in "$work/none.sqlite" "$work/no/such" ":memory:" ""; do
-    db=$missing
+verbs=("dead-letters list" "dead-letters show x" "dead-letters redrive --all" "dead-letters purge --all" "dead-letters export"
+  metrics)
+look_at_files() {
+  : >"$work/nothing.sqlite"
+  cp "$bookings" "$work/text.csv"
+  for verb in "${verbs[@]}"; do
+    [ "$verb" = metrics ] && usage=3 failed=3 || usage=2 failed=1
+    for missing in "$work/none.sqlite" "$work/no/such" ":memory:" ""; do
+      db=$missing
+      # shellcheck disable=SC2086
+      ask "$usage" $verb
+      has "$verb without a database" "$work/err" "there is no database \"$missing\""
+    done
+    db=$work/nothing.sqlite
     # shellcheck disable=SC2086
     ask "$usage" $verb
-    has "$verb without a database" "$work/err" "there is no database \"$missing\""
+    has "$verb of a database without an outbox" "$work/err" "there is no outbox in $db"
+    db=$work/text.csv
+    # shellcheck disable=SC2086
+    ask "$failed" $verb
+    has "$verb of a file that is no database" "$work/err" "$db: "
+    has "$verb of a file that is no database" "$work/err" "file is not a database"
+    db=$work
+    # shellcheck disable=SC2086
+    ask "$failed" $verb
+    has "$verb of a folder" "$work/err" "cannot be opened"
   done
-  db=$work/nothing.sqlite
-  # shellcheck disable=SC2086
-  ask "$usage" $verb
-  has "$verb of a database without an outbox" "$work/err" "there is no outbox in $db"
-  db=$work/text.csv
-  # shellcheck disable=SC2086
-  ask "$failed" $verb
-  has "$verb of a file that is no database" "$work/err" "$db: "
-  has "$verb of a file that is no database" "$work/err" "file is not a database"
-  db=$work
-  # shellcheck disable=SC2086
-  ask "$failed" $verb
-  has "$verb of a folder" "$work/err" "cannot be opened"
-done
-is "files beside these" "$(find "$work" -name 'no[nt]*' -o -name 'text*' | sort | xargs -n 1 basename | tr '\n' ' ')" \
-  "nothing.sqlite text.csv "
-[ ! -s "$work/nothing.sqlite" ] || fail "there are tables in an empty database"
-cmp -s "$bookings" "$work/text.csv" || fail "a file that is no database was changed"
+  is "files beside these" "$(find "$work" -name 'no[nt]*' -o -name 'text*' | sort | xargs -n 1 basename | tr '\n' ' ')" \
+    "nothing.sqlite text.csv "
+  [ ! -s "$work/nothing.sqlite" ] || fail "there are tables in an empty database"
+  cmp -s "$bookings" "$work/text.csv" || fail "a file that is no database was changed"
+}
+look_at_servers() {
+  fresh nothing
+  for verb in "${verbs[@]}"; do
+    [ "$verb" = metrics ] && usage=3 failed=3 || usage=2 failed=1
+    db=dbname=nothing
+    # shellcheck disable=SC2086
+    ask "$usage" $verb
+    has "$verb of a database without an outbox" "$work/err" "there is no outbox in dbname=nothing"
+    db="dbname=nothing options=-csearch_path=nowhere"
+    # shellcheck disable=SC2086
+    ask "$usage" $verb
+    has "$verb of no schema" "$work/err" "there is no outbox in dbname=nothing"
+    db=
+    # shellcheck disable=SC2086
+    ask "$usage" $verb
+    has "$verb of no database" "$work/err" "--postgres: must not be empty"
+    for missing in dbname=none "host=/nonexistent password=SECRET"; do
+      db=$missing
+      # shellcheck disable=SC2086
+      ask "$failed" $verb
+      has "$verb of what is not there" "$work/err" "cannot be opened"
+      lacks "$verb of what is not there" "$work/err" SECRET
+    done
+  done
+  db=dbname=nothing
+  is "tables in an empty database" "$(sql "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")" 0
+}
+if [ "$database" = postgres ]; then look_at_servers; else look_at_files; fi
 if [ -w /dev/full ]; then
   for verb in "1 dead-letters list" "1 dead-letters export" "3 metrics" "3 metrics --watch"; do
     # shellcheck disable=SC2086
-    "$program" ${verb#* } --db "$work/dead.sqlite" >/dev/full 2>"$work/err"
+    "$program" ${verb#* } "$flag" "$dead" >/dev/full 2>"$work/err"
     is "exit status of ${verb#* } on a full disk" "$?" "${verb%% *}"
     has "${verb#* } on a full disk" "$work/err" "cannot write"
   done
@@ -268,7 +301,7 @@ for help in "dead-letters --help" "dead-letters purge --help" "metrics --help"; 
   "$program" $help >"$work/out" 2>"$work/err"
   is "exit status of $help" "$?" 0
 done
-has "help of metrics" "$work/out" "--db"
+has "help of metrics" "$work/out" "$flag"
 
 [ "$failures" = 0 ] && echo "operator commands: all as expected"
 exit "$failures"

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: MIT
-#include "dead_letter_commands.hpp"
+#include "dead_letter_printing.hpp"
 
-#include <cstddef>
 #include <cstdio>
-#include <set>
 #include <string>
 #include <string_view>
 
 #include <fmt/format.h>
 #include <event_relay/core/instant.hpp>
-#include <event_relay/core/json_lines_sink.hpp>
 #include <event_relay/core/json_text.hpp>
-#include <event_relay/outbox/dead_letters.hpp>
 #include <event_relay/outbox/event_record.hpp>
 
 namespace bookings {
@@ -20,8 +16,6 @@ namespace {
 
 using event_relay::iso8601_text;
 using event_relay::stored_event;
-using store_type = event_relay::sqlite::store<>;
-using letters = event_relay::dead_letters<store_type>;
 
 // Texts may come from anywhere; none can command the terminal or look like another line. Quotes stay as they
 // are, so that a payload reads well.
@@ -74,13 +68,9 @@ void print_details(const stored_event& event) {
   }
 }
 
-int no_dead_letter(std::string_view id) {
-  fmt::print(stderr, "booking_service: there is no dead letter \"{}\"\n", printable(id));
-  return 1;
-}
+}  // namespace
 
-int list(letters& dead, const operator_request& asked) {
-  const event_relay::dead_letter_page page = dead.list(asked.filter, asked.after, asked.limit);
+void print_page(const event_relay::dead_letter_page& page, const operator_request& asked) {
   if (asked.json) {
     for (const stored_event& each : page.events) {
       print_line(each);
@@ -88,7 +78,7 @@ int list(letters& dead, const operator_request& asked) {
     if (page.next) {
       fmt::print("{{\"next\":\"{}\"}}\n", text_of(*page.next));
     }
-    return 0;
+    return;
   }
   if (!page.events.empty()) {
     print_row("dead since", "event", "reason", "attempts", "id", "last failure");
@@ -101,73 +91,23 @@ int list(letters& dead, const operator_request& asked) {
   if (page.next) {
     fmt::print("more: --after {}\n", text_of(*page.next));
   }
-  return 0;
 }
 
-int show(letters& dead, const operator_request& asked) {
-  const auto found = dead.show(asked.ids.front());
-  if (!found) {
-    return no_dead_letter(asked.ids.front());
-  }
-  asked.json ? print_line(*found) : print_details(*found);
-  return 0;
+void print_event(const stored_event& event, const operator_request& asked) {
+  asked.json ? print_line(event) : print_details(event);
 }
 
-// Does `by_id` with each id, or `by_filter` if there are none; says how many.
-template <class ById, class ByFilter>
-int change(const operator_request& asked, std::string_view done, ById by_id, ByFilter by_filter) {
-  std::size_t changed = asked.ids.empty() ? by_filter() : 0;
-  int status = 0;
-  for (const std::string& id : std::set<std::string>{asked.ids.begin(), asked.ids.end()}) {
-    if (by_id(id)) {
-      ++changed;
-    } else {
-      status = no_dead_letter(id);
-    }
-  }
+void print_change(std::string_view done, std::size_t changed, const operator_request& asked) {
   const bool is_dry = asked.redrive.run == event_relay::run_kind::dry;
   if (asked.json) {
     fmt::print("{{\"{}\":{},\"dryRun\":{}}}\n", done, changed, is_dry);
   } else {
     fmt::print("{}{} {}\n", changed, is_dry ? " would be" : "", done);
   }
-  return status;
 }
 
-int redrive(letters& dead, const operator_request& asked) {
-  const bool is_dry = asked.redrive.run == event_relay::run_kind::dry;
-  return change(
-      asked, "redriven", [&](const std::string& id) { return is_dry ? dead.show(id).has_value() : dead.redrive(id); },
-      [&] { return dead.redrive(asked.filter, asked.redrive); });
-}
-
-int purge(store_type& store, letters& dead, const operator_request& asked) {
-  const bool is_dry = asked.redrive.run == event_relay::run_kind::dry;
-  return change(
-      asked, "purged",
-      [&](const std::string& id) {
-        return is_dry ? dead.show(id).has_value() : store.purge({&id, 1}) > 0;
-      },
-      [&] { return dead.purge(asked.filter, asked.redrive.run); });
-}
-
-}  // namespace
-
-int deal_with_dead_letters(store_type& store, const operator_request& asked) {
-  letters dead{store};
-  switch (asked.verb) {
-    case operator_verb::list: return list(dead, asked);
-    case operator_verb::show: return show(dead, asked);
-    case operator_verb::redrive: return redrive(dead, asked);
-    case operator_verb::purge: return purge(store, dead, asked);
-    case operator_verb::export_all: {
-      event_relay::stream_writer standard_output{stdout};
-      dead.export_to(standard_output, asked.filter);
-      return 0;
-    }
-    case operator_verb::metrics: break;  // not of dead letters
-  }
-  return 1;
+void say_no_dead_letter(std::string_view id) {
+  fmt::print(stderr, "booking_service: there is no dead letter \"{}\"\n", printable(id));
 }
 
 }  // namespace bookings
