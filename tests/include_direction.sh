@@ -23,7 +23,7 @@ allow core '^("event_relay/core/|<fmt/)'
 allow outbox '^("event_relay/(core|outbox)/|<fmt/)'
 allow json '^("event_relay/(core|outbox|json)/|<fmt/|<nlohmann/)'
 allow sqlite '^("event_relay/(core|outbox|sqlite)/|"event_relay/event_relay.hpp"|<fmt/|<sqlite3.h>|<sys/stat.h>|<unistd.h>)'
-allow postgres '^("event_relay/(core|outbox|postgres)/|"event_relay/event_relay.hpp"|<fmt/|<libpq-(fe|events).h>|<(fcntl|poll|unistd).h>)'
+allow postgres '^("event_relay/(core|outbox|postgres)/|"event_relay/event_relay.hpp"|<fmt/|<libpq-(fe|events).h>|<(fcntl|poll|signal|unistd).h>)'
 allow testing '^("event_relay/(core|testing|outbox)/|<fmt/)'
 
 # The umbrella is the core and nothing else, all of it.

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <array>
@@ -103,6 +104,10 @@ class wake_channel {
   static constexpr std::chrono::milliseconds between_tellings{5};
 
   void run(const std::stop_token& stop) {
+    // They are the host's, which may wait for them in a thread of its own.
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
     capped<exponential_backoff> backoff{exponential_backoff{std::chrono::milliseconds{50}}, std::chrono::seconds{2}};
     process_random random;
     attempt_number failures = 0;
