@@ -154,8 +154,8 @@ TEST_CASE("postgres turn: cut in the midst of a COMMIT that counts, what it did 
     CHECK(refused.cause == lost);
   };
   cut({});
-  CHECK(on.seen("a") == "leased 1 until 30000");
   waits_for_replica = false;
+  CHECK(on.seen("a") == "leased 1 until 30000");
   const auto claims = on.claim(1);
   CHECK(texts_of(claims) == texts{"a #1"});  // the one that the lost turn has claimed
 

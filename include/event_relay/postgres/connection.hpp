@@ -111,7 +111,7 @@ class connection {
 
   /// Rows that the last statement inserted, changed or deleted.
   std::int64_t changes() const { return changes_; }
-  bool is_usable() const { return PQstatus(handle_.get()) == CONNECTION_OK; }
+  bool is_usable() const { return PQstatus(handle_.get()) == CONNECTION_OK && !is_broken_; }
   bool is_in_transaction() const { return PQtransactionStatus(handle_.get()) == PQTRANS_INTRANS; }
 
  private:
@@ -144,6 +144,7 @@ class connection {
   void take(const PGresult* result, std::string_view sql) {
     const ExecStatusType status = PQresultStatus(result);
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+      is_broken_ = is_broken_ || PQresultErrorField(result, PG_DIAG_SQLSTATE) == nullptr;
       throw_error(handle_.get(), result, fmt::format("running \"{}\"", shortened(sql)));
     }
     const std::string_view count = PQcmdTuples(const_cast<PGresult*>(result));
@@ -156,6 +157,7 @@ class connection {
   std::unique_ptr<PGconn, close> handle_;
   std::unordered_map<std::string, std::string, text_hash, std::equal_to<>> names_;
   std::int64_t changes_ = 0;
+  bool is_broken_ = false;  // whatever libpq says of its status
 };
 
 }  // namespace event_relay::postgres

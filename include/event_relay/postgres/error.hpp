@@ -68,7 +68,8 @@ inline std::string_view trimmed(std::string_view text) {
 [[noreturn]] inline void throw_error(const PGconn* on, const PGresult* result, std::string_view doing) {
   const char* const state = result != nullptr ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
   const std::string sqlstate = state != nullptr ? state : "";
-  const bool is_lost = PQstatus(on) == CONNECTION_BAD || (state == nullptr && result == nullptr);
+  // What has no SQLSTATE libpq itself says: after a write that failed the connection's status still is good.
+  const bool is_lost = PQstatus(on) == CONNECTION_BAD || state == nullptr;
   const std::string_view said = detail::trimmed(result != nullptr ? PQresultErrorMessage(result) : PQerrorMessage(on));
   throw error{is_lost ? store_errc::connection_lost : cause_of(sqlstate),
               fmt::format("postgres, {}: {}{}", doing, said,

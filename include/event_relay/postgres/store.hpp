@@ -100,7 +100,8 @@ class store {
     turn_result result = on_a_session([&](pooled_session& lent) {
       unsure_.resolve(lent.on);
       if (settlements.empty()) {
-        if (auto claimed = unsure_.take_claimed(request.kind, request.limit); !claimed.empty()) {
+        if (auto claimed = still_held(lent.on, unsure_.take_claimed(request.kind, request.limit), request.length);
+            !claimed.empty()) {
           return turn_result{.settled = {}, .claimed = std::move(claimed), .suspects_waiting = false};
         }
       }
@@ -220,6 +221,31 @@ class store {
       }
     }
     return options;
+  }
+
+  // Their leases have run since the claim. Those that are no other's begin anew, as who is given them believes.
+  std::vector<claimed_event> still_held(session& on, std::vector<claimed_event> claimed,
+                                        std::chrono::milliseconds length) {
+    if (claimed.empty()) {
+      return claimed;
+    }
+    std::vector<lease> leases;
+    for (const claimed_event& each : claimed) {
+      leases.push_back(each.held);
+    }
+    const std::vector<bool> is_held = detail::with_tries([&] {
+      postgres::transaction all{on.database()};
+      auto renewed = detail::renew(on, detail::told_time(clock_), leases, length);
+      all.commit();
+      return renewed;
+    });
+    std::vector<claimed_event> held;
+    for (std::size_t at = 0; at < claimed.size(); ++at) {
+      if (is_held[at]) {
+        held.push_back(std::move(claimed[at]));
+      }
+    }
+    return held;
   }
 
   template <class Body>
