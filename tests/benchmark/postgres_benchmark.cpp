@@ -236,12 +236,12 @@ class by_hand {
 
 using batches = std::span<const std::span<const booking_created>>;
 
-// Append to processed, a batch a transaction of the host: several batches are appended and then carried on by a worker
+// Append to processed, a batch a transaction of the host: all are appended and then carried on by a worker
 // of one thread, which settles one batch and claims the next in one transaction.
 void append_to_processed(benchmark::State& state) {
   constexpr std::size_t count = 20'000;
   const auto batch = static_cast<std::size_t>(state.range(0));
-  const std::size_t at_once = 5'000 / batch;
+  const std::size_t at_once = count / batch;
   std::vector<booking_created> events = make_events(count);
   with_event_relay library{"bench_relay_", batch};
   by_hand same{"bench_same_", by_hand::table::same};

@@ -22,7 +22,7 @@ TEST_CASE("scan_window: quick looks, all of them from the start") {
   scan_window window;
   for (instant now = start; now < start + 100ms; now += 10ms) {
     CHECK(window.begin(now) == from_the_start);
-    window.end(17, 0, now + 9ms);
+    window.end(17, 0, now + 2ms);
     CHECK(window.from() == from_the_start);
     CHECK_FALSE(window.next_full().has_value());
   }
@@ -45,10 +45,10 @@ TEST_CASE("scan_window: a slow look, the next ones from what it found, until twe
 TEST_CASE("scan_window: what was found took its part of the time") {
   scan_window window;
   window.begin(start);
-  window.end(17, 1000, start + 100ms);
-  CHECK(window.begin(start + 101ms) == from_the_start);
-  window.end(17, 1000, start + 301ms);
-  CHECK(window.begin(start + 302ms) == 17);
+  window.end(17, 1000, start + 102ms);
+  CHECK(window.begin(start + 103ms) == from_the_start);
+  window.end(17, 1000, start + 103ms + 103ms);
+  CHECK(window.begin(start + 207ms) == 17);
 }
 
 TEST_CASE("scan_window: a clock that is set back, and a reset, from the start") {

@@ -131,20 +131,17 @@ TEST_CASE("postgres turn: a connection that breaks in a handler's write, nothing
   CHECK(on.written() == texts{"once"});
 }
 
-// A server that waits for a replica that never comes has committed, and says so only when the wait is over.
+// A server that waits for a replica that never comes (with_server.sh) has committed, and says so only when the wait is
+// over.
 TEST_CASE("postgres turn: cut in the midst of a COMMIT that counts, what it did is answered and done once") {
   bench on;
   std::atomic<bool> waits_for_replica{false};
   on.options().on_open = [&](postgres::connection& fresh) {
     fresh.run(waits_for_replica ? "SET synchronous_commit = on" : "SET synchronous_commit = local");
   };
-  on.sql().run("SET synchronous_commit = local");
   on.add("a", "b", "c");
-  on.sql().run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-  on.sql().run("SELECT pg_reload_conf()");
   waits_for_replica = true;
   on.open_store();
-  waits_for_replica = true;
 
   const auto cut = [&](std::span<const bench::settlement> settlements) {
     store_refusal refused;
@@ -178,8 +175,6 @@ TEST_CASE("postgres turn: cut in the midst of a COMMIT that counts, what it did 
   CHECK(on.seen("follow-up") == "ready 0");
   CHECK(texts_of(on.claim(1)) == texts{"b #1"});  // claimed by the second lost turn
   CHECK(texts_of(on.claim(5)) == texts{"c #1", "follow-up #1"});
-  on.sql().run("ALTER SYSTEM RESET synchronous_standby_names");
-  on.sql().run("SELECT pg_reload_conf()");
 }
 
 TEST_CASE("postgres turn: cut in the midst of a COMMIT that does not count, it is done by the next one, once") {

@@ -53,6 +53,8 @@ unix_socket_directories = '$folder'
 fsync = ${EVENT_RELAY_TEST_FSYNC:-off}
 full_page_writes = ${EVENT_RELAY_TEST_FSYNC:-off}
 max_connections = 200
+synchronous_standby_names = 'nobody' # a session that sets synchronous_commit = on waits at COMMIT, for tests to cut it
+synchronous_commit = local
 shared_buffers = 256MB
 max_wal_size = 4GB
 CONF

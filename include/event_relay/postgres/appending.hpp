@@ -24,8 +24,9 @@ namespace event_relay::postgres::detail {
 
 /// An outbox as its hosts' connections know it.
 struct host_side {
-  /// With the outbox's names in it.
+  /// With the outbox's names in them.
   std::string insert_sql;
+  std::string insert_plain_sql;
   /// Of the outbox's table that says which outbox it is, for a statement and for to_regclass.
   std::string outbox_table;
   std::string id;
@@ -107,7 +108,8 @@ inline std::vector<append_status> append(const host_side& outbox, PGconn* host, 
   guest.watch_commit(outbox.committed);
   owned_result inserted;
   columns.give_to([&](const auto&... all) {
-    inserted = run_on(host, outbox.insert_sql, fmt::format("appending {} events", records.size()), time, all...);
+    inserted = run_on(host, columns.is_plain ? outbox.insert_plain_sql : outbox.insert_sql,
+                      fmt::format("appending {} events", records.size()), time, all...);
   });
   std::unordered_map<std::string_view, int> fresh;
   for (int at = 0; at < PQntuples(inserted.get()); ++at) {

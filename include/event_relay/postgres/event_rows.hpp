@@ -80,19 +80,24 @@ inline event_record record_of(const row& at, int first) {
           .ordering_key = std::string{at.text(first + 9)}};
 }
 
-// In the records' order. An id that is there already, or twice among them, is inserted once at most. The ids of those
-// that were inserted come back.
+// In the records' order, which is the one in which unnest() gives them. An id that is there already, or twice among
+// them, is inserted once at most. The ids of those that were inserted come back.
 inline constexpr std::string_view insert_events =
     "INSERT INTO {events} (id, name, payload, occurred_at, correlation_id, replayed, caused_by, traceparent, source, "
     "ordering_key, available_at) SELECT n.id, n.name, n.payload, n.occurred_at, n.correlation_id, n.replayed <> 0, "
-    "n.caused_by, n.traceparent, n.source, n.ordering_key, coalesce(n.available_at, c.now) "
-    "FROM (SELECT " EVENT_RELAY_PG_TIME
-    " AS now) c CROSS JOIN unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], "
-    "$8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[]) WITH ORDINALITY AS n(id, name, payload, "
-    "occurred_at, correlation_id, replayed, caused_by, traceparent, source, ordering_key, available_at, place) "
-    "ORDER BY n.place ON CONFLICT (id) DO NOTHING RETURNING id";
+    "n.caused_by, n.traceparent, n.source, n.ordering_key, coalesce(n.available_at, (SELECT " EVENT_RELAY_PG_TIME
+    ")) FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::text[], "
+    "$9::text[], $10::text[], $11::text[], $12::bigint[]) AS n(id, name, payload, occurred_at, correlation_id, "
+    "replayed, caused_by, traceparent, source, ordering_key, available_at) ON CONFLICT (id) DO NOTHING RETURNING id";
 
-/// The parameters of `insert_events` but its first.
+// The same for events of which there is no more to say, as of most that have no key.
+inline constexpr std::string_view insert_plain_events =
+    "INSERT INTO {events} (id, name, payload, occurred_at, correlation_id, replayed, available_at) SELECT n.*, false, "
+    "(SELECT " EVENT_RELAY_PG_TIME
+    ") FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[]) n ON CONFLICT (id) DO NOTHING "
+    "RETURNING id";
+
+/// The parameters of these statements but the first.
 struct record_columns {
   array ids = array::of_texts();
   array names = array::of_texts();
@@ -105,6 +110,7 @@ struct record_columns {
   array sources = array::of_texts();
   array keys = array::of_texts();
   array available_at = array::of_integers();
+  bool is_plain = true;
 
   void add(const event_record& record) {
     ids.add(std::string_view{record.id});
@@ -118,12 +124,18 @@ struct record_columns {
     add_text_or_null(sources, record.source);
     add_text_or_null(keys, record.ordering_key);
     available_at.add(record.available_at ? std::optional{integer_of(*record.available_at)} : std::nullopt);
+    is_plain = is_plain && !record.replayed && !record.available_at && record.caused_by.empty() &&
+               record.trace.empty() && record.source.empty() && record.ordering_key.empty();
   }
 
-  // Calls `run` with all of them.
+  // Calls `run` with those of `insert_plain_events` if that will do, otherwise of `insert_events`.
   template <class Run>
   void give_to(Run run) const {
-    run(ids, names, payloads, occurred_at, correlation_ids, replayed, caused_by, traces, sources, keys, available_at);
+    if (is_plain) {
+      run(ids, names, payloads, occurred_at, correlation_ids);
+    } else {
+      run(ids, names, payloads, occurred_at, correlation_ids, replayed, caused_by, traces, sources, keys, available_at);
+    }
   }
 
  private:

@@ -50,7 +50,7 @@ class scan_window {
 
  private:
   static constexpr int share = 20;
-  static constexpr std::chrono::milliseconds quick{10};
+  static constexpr std::chrono::milliseconds quick{2};
   static constexpr std::size_t finds_in_a_millisecond = 10;  // what was found is also changed, on a slow machine
 
   std::int64_t from_ = from_the_start;

@@ -81,7 +81,8 @@ class store {
       channel_ = std::make_shared<wake_channel>("event_relay_" + id, open, signal_);
     }
     const detail::name_expander names{options_.names};
-    host_side_ = {names.expanded(detail::insert_events), names.expanded("{outbox}"), id,
+    host_side_ = {names.expanded(detail::insert_events), names.expanded(detail::insert_plain_events),
+                  names.expanded("{outbox}"), id,
                   std::make_shared<const host_guest::committed_function>(
                       [signal = signal_, channel = std::weak_ptr{channel_}] { wake(*signal, channel.lock()); })};
   }
