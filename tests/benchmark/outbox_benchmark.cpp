@@ -29,6 +29,7 @@
 #include <event_relay/sqlite/sqlite.hpp>
 
 #include "benchmark/measure.hpp"
+#include "benchmark/outbox_parts.hpp"
 #include "events.hpp"
 
 namespace {
@@ -41,21 +42,6 @@ using event_relay::worker;
 using event_relay::worker_options;
 using event_relay::sqlite::immediate_transaction;
 using event_relay::sqlite::store;
-using microseconds = std::chrono::duration<double, std::micro>;
-
-std::vector<booking_created> make_events(std::size_t count) {
-  event_relay::event_factory factory;
-  std::vector<booking_created> events;
-  events.reserve(count);
-  while (events.size() < count) {
-    events.push_back(factory.make<booking_created>({.booking_id = "booking-0198c0de-4242",
-                                                    .customer_user_id = "guest-4242",
-                                                    .requested_service = "Resort Hotel, 3 nights",
-                                                    .status = "submitted",
-                                                    .customer_location = "PRT"}));
-  }
-  return events;
-}
 
 struct close {
   void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
@@ -71,14 +57,6 @@ database open(const std::string& path) {
   sqlite3_busy_timeout(opened, 5000);
   return database{opened};
 }
-
-/// Looks at the event, and is done.
-struct brief_handler {
-  template <class Event>
-  void operator()(const event_relay::worker_envelope<Event>& envelope) const {
-    benchmark::DoNotOptimize(&envelope.event.payload);
-  }
-};
 
 /// The library as a host uses it: the host's connection appends, the store's own carries on.
 template <class Handler = brief_handler>
@@ -233,16 +211,6 @@ class by_hand {
   std::vector<row> claimed_;
 };
 
-using batches = std::span<const std::span<const booking_created>>;
-
-std::vector<std::span<const booking_created>> cut(std::span<const booking_created> all, std::size_t size) {
-  std::vector<std::span<const booking_created>> parts;
-  for (; !all.empty(); all = all.subspan(size)) {
-    parts.push_back(all.first(size));
-  }
-  return parts;
-}
-
 enum class order { batch_by_batch, backlog };
 
 // Append to processed, a batch a transaction of the host: each batch is carried on before the next one, or all
@@ -310,51 +278,12 @@ void append_to_processed(benchmark::State& state, order in) {
   state.counters["ratio_same_codec"] = median(ratio_same_codec);
 }
 
-/// Says when it began.
-struct timing_handler {
-  std::atomic<steady::rep>* began;
-
-  template <class Event>
-  void operator()(const event_relay::worker_envelope<Event>&) const {
-    began->store(steady::now().time_since_epoch().count());
-    began->notify_one();
-  }
-};
-
-// From the return of the host's commit to the start of the handler, in a worker that slept; beside it, one claim
-// and its commit, of an event that was appended as shortly before.
 void idle_commit_to_handler(benchmark::State& state) {
   const temporary_folder folder;
   std::atomic<steady::rep> began{0};
   with_event_relay library{folder.file("event_relay"), 100, timing_handler{&began}};
   by_hand loop{folder.file("by_hand"), by_hand::codec::none};
-  const std::jthread running{[&](const std::stop_token& stop) { library.run(stop); }};
-
-  std::vector<double> latency;
-  std::vector<double> claim_commit;
-  std::vector<double> above;
-  for (auto _ : state) {
-    const std::vector<booking_created> event = make_events(1);
-    while (library.has_unfinished()) {
-      std::this_thread::sleep_for(1ms);
-    }
-    std::this_thread::sleep_for(5ms);  // for the worker to fall asleep
-    began = 0;
-    library.append(event);
-    const auto committed = steady::now();
-    began.wait(0);
-    const auto handled = steady::time_point{steady::duration{began.load()}};
-    latency.push_back(microseconds{handled - committed}.count());
-
-    loop.append(event);
-    claim_commit.push_back(1e6 * measured([&] { loop.claim(100); }).wall);
-    loop.settle();
-    above.push_back(latency.back() - claim_commit.back());
-    state.SetIterationTime(1e-6 * latency.back());
-  }
-  state.counters["commit_to_handler_us"] = median(latency);
-  state.counters["claim_commit_us"] = median(claim_commit);
-  state.counters["above_us"] = median(above);
+  event_relay_benchmark::idle_commit_to_handler(state, library, loop, began);
 }
 
 double allocated_bytes() { return static_cast<double>(mallinfo2().uordblks); }

@@ -26,6 +26,7 @@
 #include <event_relay/postgres/postgres.hpp>
 
 #include "benchmark/measure.hpp"
+#include "benchmark/outbox_parts.hpp"
 #include "events.hpp"
 
 namespace {
@@ -39,7 +40,6 @@ using event_relay::worker_options;
 using event_relay::postgres::array;
 using event_relay::postgres::store;
 using event_relay::postgres::detail::parameter_list;
-using microseconds = std::chrono::duration<double, std::micro>;
 
 std::string server() {
   const char* const given = std::getenv("EVENT_RELAY_TEST_POSTGRES");
@@ -47,20 +47,6 @@ std::string server() {
     throw std::runtime_error{"EVENT_RELAY_TEST_POSTGRES names no server"};
   }
   return given;
-}
-
-std::vector<booking_created> make_events(std::size_t count) {
-  event_relay::event_factory factory;
-  std::vector<booking_created> events;
-  events.reserve(count);
-  while (events.size() < count) {
-    events.push_back(factory.make<booking_created>({.booking_id = "booking-0198c0de-4242",
-                                                    .customer_user_id = "guest-4242",
-                                                    .requested_service = "Resort Hotel, 3 nights",
-                                                    .status = "submitted",
-                                                    .customer_location = "PRT"}));
-  }
-  return events;
 }
 
 using result = std::unique_ptr<PGresult, decltype(&PQclear)>;
@@ -92,14 +78,6 @@ class plain_connection {
   }
 
   std::unique_ptr<PGconn, decltype(&PQfinish)> handle_;
-};
-
-/// Looks at the event, and is done.
-struct brief_handler {
-  template <class Event>
-  void operator()(const event_relay::worker_envelope<Event>& envelope) const {
-    benchmark::DoNotOptimize(&envelope.event.payload);
-  }
 };
 
 void drop_tables(const std::string& prefix) {
@@ -234,15 +212,13 @@ class by_hand {
   std::vector<row> claimed_;
 };
 
-using batches = std::span<const std::span<const booking_created>>;
-
 // Append to processed, a batch a transaction of the host: all are appended and then carried on by a worker
 // of one thread, which settles one batch and claims the next in one transaction.
 void append_to_processed(benchmark::State& state) {
   constexpr std::size_t count = 20'000;
   const auto batch = static_cast<std::size_t>(state.range(0));
-  const std::size_t at_once = count / batch;
-  std::vector<booking_created> events = make_events(count);
+  const std::vector<booking_created> events = make_events(count);
+  const auto all = cut(events, batch);
   with_event_relay library{"bench_relay_", batch};
   by_hand same{"bench_same_", by_hand::table::same};
   by_hand plainest{"bench_plain_", by_hand::table::plainest};
@@ -269,18 +245,11 @@ void append_to_processed(benchmark::State& state) {
   std::size_t first = 0;
   for (auto _ : state) {
     std::array<double, 3> sums{};
-    std::vector<std::span<const booking_created>> all;
-    for (std::span<const booking_created> left = events; !left.empty(); left = left.subspan(batch)) {
-      all.push_back(left.first(batch));
+    for (std::size_t turn = 0; turn < sums.size(); ++turn) {
+      const std::size_t side = (first + turn) % sums.size();  // each is the first one in turn
+      sums[side] = measured([&] { side == 0 ? run_library(all) : run_by_hand(side == 1 ? same : plainest, all); }).wall;
     }
-    for (batches left = all; !left.empty(); left = left.subspan(at_once), ++first) {
-      const batches some = left.first(at_once);
-      for (std::size_t turn = 0; turn < sums.size(); ++turn) {
-        const std::size_t side = (first + turn) % sums.size();  // each is the first one in turn
-        sums[side] +=
-            measured([&] { side == 0 ? run_library(some) : run_by_hand(side == 1 ? same : plainest, some); }).wall;
-      }
-    }
+    ++first;
     for (std::size_t side = 0; side < sums.size(); ++side) {
       rates[side].push_back(count / sums[side]);
       ratios[side].push_back(sums[side] / sums[0]);
@@ -297,50 +266,11 @@ void append_to_processed(benchmark::State& state) {
   state.counters["ratio_plainest"] = median(ratios[2]);
 }
 
-/// Says when it began.
-struct timing_handler {
-  std::atomic<steady::rep>* began;
-
-  template <class Event>
-  void operator()(const event_relay::worker_envelope<Event>&) const {
-    began->store(steady::now().time_since_epoch().count());
-    began->notify_one();
-  }
-};
-
-// From the return of the host's commit to the start of the handler, in a worker that slept; beside it, one claim
-// and its commit, of an event that was appended as shortly before.
 void idle_commit_to_handler(benchmark::State& state) {
   std::atomic<steady::rep> began{0};
   with_event_relay library{"bench_relay_", 100, timing_handler{&began}};
   by_hand cycle{"bench_same_", by_hand::table::same};
-  const std::jthread running{[&](const std::stop_token& stop) { library.run(stop); }};
-
-  std::vector<double> latency;
-  std::vector<double> claim_commit;
-  std::vector<double> above;
-  for (auto _ : state) {
-    const std::vector<booking_created> event = make_events(1);
-    while (library.has_unfinished()) {
-      std::this_thread::sleep_for(1ms);
-    }
-    std::this_thread::sleep_for(5ms);  // for the worker to fall asleep
-    began = 0;
-    library.append(event);
-    const auto committed = steady::now();
-    began.wait(0);
-    const auto handled = steady::time_point{steady::duration{began.load()}};
-    latency.push_back(microseconds{handled - committed}.count());
-
-    cycle.append(event);
-    claim_commit.push_back(1e6 * measured([&] { cycle.claim(100); }).wall);
-    cycle.settle();
-    above.push_back(latency.back() - claim_commit.back());
-    state.SetIterationTime(1e-6 * latency.back());
-  }
-  state.counters["commit_to_handler_us"] = median(latency);
-  state.counters["claim_commit_us"] = median(claim_commit);
-  state.counters["above_us"] = median(above);
+  event_relay_benchmark::idle_commit_to_handler(state, library, cycle, began);
 }
 
 // A turn that claims 100 events and one that settles them, beside what ended behind the back of a transaction that is

@@ -16,40 +16,26 @@
 
 #include "event_relay/core/envelope.hpp"
 #include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/detail/stored_values.hpp"
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/postgres/server_clock.hpp"
 #include "event_relay/postgres/session.hpp"
 
 namespace event_relay::postgres::detail {
 
-inline std::int64_t integer_of(instant at) { return at.time_since_epoch().count(); }
-inline instant instant_of(std::int64_t milliseconds_since_1970) {
-  return instant{std::chrono::milliseconds{milliseconds_since_1970}};
-}
+using event_relay::detail::instant_of;
+using event_relay::detail::integer_of;
+using event_relay::detail::optional_instant;
+using event_relay::detail::reason_of;
+using event_relay::detail::record_of;
+using event_relay::detail::row_limit;
+
 // A wait that the server can add to any instant without an overflow; the sum is held at max_instant there.
 inline std::int64_t addable(std::chrono::milliseconds wait) {
   const std::chrono::milliseconds longest = max_instant - min_instant;
   return std::clamp(wait, -longest, longest).count();
 }
 #define EVENT_RELAY_PG_HELD(sum) "greatest(least(" sum ", 8640000000000000), -8640000000000000)"
-
-// What LIMIT takes: 64 bits with a sign.
-inline std::int64_t row_limit(std::size_t limit) {
-  return static_cast<std::int64_t>(std::min<std::uint64_t>(limit, std::numeric_limits<std::int64_t>::max()));
-}
-inline std::optional<instant> optional_instant(const row& at, int column) {
-  const auto value = at.optional_integer(column);
-  return value ? std::optional{instant_of(*value)} : std::nullopt;
-}
-inline std::optional<dead_letter_reason> reason_of(std::string_view name) {
-  for (const auto reason :
-       {dead_letter_reason::max_attempts_exhausted, dead_letter_reason::rejected, dead_letter_reason::undecodable}) {
-    if (name == wire_name(reason)) {
-      return reason;
-    }
-  }
-  return std::nullopt;
-}
 
 // An event that keeps the others of its key from being claimed; as its index says it, so that it is used.
 #define EVENT_RELAY_PG_IS_TAKEN(t) #t ".ordering_key IS NOT NULL AND (" #t ".state IN (1, 2) OR " #t ".holds_key)"
@@ -67,18 +53,6 @@ inline std::optional<dead_letter_reason> reason_of(std::string_view name) {
 #define EVENT_RELAY_PG_RECORD_COLUMNS(e)                                                                 \
 #e ".id, " #e ".name, " #e ".payload, " #e ".occurred_at, " #e ".correlation_id, " #e ".replayed, " #e \
      ".caused_by, " #e ".traceparent, " #e ".source, " #e ".ordering_key"
-inline event_record record_of(const row& at, int first) {
-  return {.id = std::string{at.text(first)},
-          .name = std::string{at.text(first + 1)},
-          .payload = std::string{at.text(first + 2)},
-          .occurred_at = instant_of(at.integer(first + 3)),
-          .correlation_id = std::string{at.text(first + 4)},
-          .replayed = at.integer(first + 5) != 0,
-          .caused_by = std::string{at.text(first + 6)},
-          .trace = std::string{at.text(first + 7)},
-          .source = std::string{at.text(first + 8)},
-          .ordering_key = std::string{at.text(first + 9)}};
-}
 
 // In the records' order, which is the one in which unnest() gives them. An id that is there already, or twice among
 // them, is inserted once at most. The ids of those that were inserted come back.

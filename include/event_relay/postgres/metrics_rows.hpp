@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +15,7 @@
 
 #include "event_relay/core/decision.hpp"
 #include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/detail/stored_values.hpp"
 #include "event_relay/outbox/queue_metrics.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/postgres/claims.hpp"
@@ -30,19 +30,9 @@ inline constexpr int outcome_parts = 64;
 
 // Adds up what was settled. The number of the transaction comes back; empty if it has changed nothing.
 inline std::string count_outcomes(session& on, std::span<const settlement<connection>* const> applied) {
-  struct ended {
-    std::int64_t processed = 0;
-    std::int64_t retried = 0;
-    std::int64_t dead_lettered = 0;
-  };
-  std::map<std::string_view, ended> by_name;
+  event_relay::detail::outcome_sums by_name;
   for (const settlement<connection>* const each : applied) {
-    ended& counts = by_name[each->name];
-    switch (each->status) {
-      case attempt_status::processed: ++counts.processed; break;
-      case attempt_status::retry_scheduled: ++counts.retried; break;
-      case attempt_status::dead_letter: ++counts.dead_lettered; break;
-    }
+    by_name.add(each->name, each->status);
   }
   array names = array::of_texts();
   array processed = array::of_integers();
@@ -102,14 +92,7 @@ inline queue_metrics read_metrics(session& on, const time_told& time) {
   on.query(
       "SELECT name, sum(processed)::bigint, sum(retried)::bigint, sum(dead_lettered)::bigint FROM {outcomes} "
       "GROUP BY name ORDER BY name",
-      [&](const row& at) {
-        outcome_counts counts{.name = std::string{at.text(0)},
-                              .processed = static_cast<std::uint64_t>(at.integer(1)),
-                              .retried = static_cast<std::uint64_t>(at.integer(2)),
-                              .dead_lettered = static_cast<std::uint64_t>(at.integer(3))};
-        counts.attempts = counts.processed + counts.retried + counts.dead_lettered;
-        metrics.outcomes.push_back(std::move(counts));
-      });
+      [&](const row& at) { metrics.outcomes.push_back(event_relay::detail::outcomes_of(at)); });
   return metrics;
 }
 

@@ -16,34 +16,19 @@
 
 #include "event_relay/core/envelope.hpp"
 #include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/detail/stored_values.hpp"
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/sqlite/connection.hpp"
 #include "event_relay/sqlite/statement.hpp"
 
 namespace event_relay::sqlite::detail {
 
-// An instant is kept as milliseconds since 1970.
-inline std::int64_t integer_of(instant at) { return at.time_since_epoch().count(); }
-inline instant instant_of(std::int64_t milliseconds_since_1970) {
-  return instant{std::chrono::milliseconds{milliseconds_since_1970}};
-}
-// What LIMIT takes: 64 bits with a sign.
-inline std::int64_t row_limit(std::size_t limit) {
-  return static_cast<std::int64_t>(std::min<std::uint64_t>(limit, std::numeric_limits<std::int64_t>::max()));
-}
-inline std::optional<instant> optional_instant(const row& at, int column) {
-  const auto value = at.optional_integer(column);
-  return value ? std::optional{instant_of(*value)} : std::nullopt;
-}
-inline std::optional<dead_letter_reason> reason_of(std::string_view name) {
-  for (const auto reason :
-       {dead_letter_reason::max_attempts_exhausted, dead_letter_reason::rejected, dead_letter_reason::undecodable}) {
-    if (name == wire_name(reason)) {
-      return reason;
-    }
-  }
-  return std::nullopt;
-}
+using event_relay::detail::instant_of;
+using event_relay::detail::integer_of;
+using event_relay::detail::optional_instant;
+using event_relay::detail::reason_of;
+using event_relay::detail::record_of;
+using event_relay::detail::row_limit;
 
 // The events of a state, by their index: what ANALYZE finds in a host's database must not send a statement through
 // all rows (https://sqlite.org/lang_indexedby.html).
@@ -60,18 +45,6 @@ inline std::optional<dead_letter_reason> reason_of(std::string_view name) {
 #define EVENT_RELAY_RECORD_COLUMNS                                                             \
   "id, name, payload, occurred_at, correlation_id, replayed, caused_by, traceparent, source, " \
   "ordering_key"
-inline event_record record_of(const row& at, int first) {
-  return {.id = std::string{at.text(first)},
-          .name = std::string{at.text(first + 1)},
-          .payload = std::string{at.text(first + 2)},
-          .occurred_at = instant_of(at.integer(first + 3)),
-          .correlation_id = std::string{at.text(first + 4)},
-          .replayed = at.integer(first + 5) != 0,
-          .caused_by = std::string{at.text(first + 6)},
-          .trace = std::string{at.text(first + 7)},
-          .source = std::string{at.text(first + 8)},
-          .ordering_key = std::string{at.text(first + 9)}};
-}
 
 inline constexpr std::string_view insert_event =
     "INSERT INTO main.event_relay_events (" EVENT_RELAY_RECORD_COLUMNS

@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "event_relay/core/decision.hpp"
 #include "event_relay/core/instant.hpp"
+#include "event_relay/outbox/detail/stored_values.hpp"
 #include "event_relay/outbox/queue_metrics.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/sqlite/connection.hpp"
@@ -23,21 +23,10 @@ namespace event_relay::sqlite::detail {
 // Adds up what a turn has settled: one statement for each name, not for each event.
 inline void count_outcomes(connection& database, std::span<const settlement<connection>> settlements,
                            std::span<const settle_result> results) {
-  struct ended {
-    std::int64_t processed = 0;
-    std::int64_t retried = 0;
-    std::int64_t dead_lettered = 0;
-  };
-  std::map<std::string_view, ended> by_name;
+  event_relay::detail::outcome_sums by_name;
   for (std::size_t at = 0; at < settlements.size(); ++at) {
-    if (results[at].status != settle_status::applied) {
-      continue;
-    }
-    ended& counts = by_name[settlements[at].name];
-    switch (settlements[at].status) {
-      case attempt_status::processed: ++counts.processed; break;
-      case attempt_status::retry_scheduled: ++counts.retried; break;
-      case attempt_status::dead_letter: ++counts.dead_lettered; break;
+    if (results[at].status == settle_status::applied) {
+      by_name.add(settlements[at].name, settlements[at].status);
     }
   }
   for (const auto& [name, counts] : by_name) {
@@ -67,14 +56,7 @@ inline queue_metrics read_metrics(connection& database, instant now) {
   metrics.blocked = count("SELECT count(*) FROM " EVENT_RELAY_BLOCKED);
   metrics.held_keys = count("SELECT count(*) FROM " EVENT_RELAY_HOLDERS);
   database.query("SELECT name, processed, retried, dead_lettered FROM main.event_relay_outcomes ORDER BY name",
-                 [&](const row& at) {
-                   outcome_counts counts{.name = std::string{at.text(0)},
-                                         .processed = static_cast<std::uint64_t>(at.integer(1)),
-                                         .retried = static_cast<std::uint64_t>(at.integer(2)),
-                                         .dead_lettered = static_cast<std::uint64_t>(at.integer(3))};
-                   counts.attempts = counts.processed + counts.retried + counts.dead_lettered;
-                   metrics.outcomes.push_back(std::move(counts));
-                 });
+                 [&](const row& at) { metrics.outcomes.push_back(event_relay::detail::outcomes_of(at)); });
   return metrics;
 }
 
