@@ -19,6 +19,7 @@
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/store_error.hpp"
+#include "event_relay/postgres/error.hpp"
 #include "event_relay/postgres/session.hpp"
 
 namespace event_relay::postgres::detail {
@@ -50,16 +51,14 @@ class unsure_turns {
   void resolve(session& on) {
     const std::lock_guard lock{mutex_};
     while (!unsure_.empty()) {
-      const turn& oldest = unsure_.back();
-      std::string status;
-      on.query(
-          "SELECT pg_xact_status($1::xid8)", [&](const row& at) { status = at.text(0); }, oldest.number);
+      const turn& latest = unsure_.back();
+      const std::string status = status_of(on, latest.number);
       if (status == "in progress") {
         throw store_error{store_errc::busy, "postgres: a commit whose connection broke is still being decided"};
       }
       if (status == "committed") {
-        stored_.insert(stored_.end(), oldest.applied.begin(), oldest.applied.end());
-        claimed_.insert(claimed_.end(), oldest.claimed.begin(), oldest.claimed.end());
+        stored_.insert(stored_.end(), latest.applied.begin(), latest.applied.end());
+        claimed_.insert(claimed_.end(), latest.claimed.begin(), latest.claimed.end());
       }
       unsure_.pop_back();
     }
@@ -92,6 +91,20 @@ class unsure_turns {
   }
 
  private:
+  static std::string status_of(session& on, const std::string& number) {
+    std::string status;
+    try {
+      on.query(
+          "SELECT pg_xact_status($1::xid8)", [&](const row& at) { status = at.text(0); }, number);
+    } catch (const error& failed) {
+      // A replica that took over without having heard of it says that it is in the future: it never was.
+      if (failed.sqlstate() != "22023") {
+        throw;
+      }
+    }
+    return status;
+  }
+
   std::mutex mutex_;
   std::vector<turn> unsure_;
   std::vector<lease> stored_;
