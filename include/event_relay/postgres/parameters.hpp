@@ -128,7 +128,7 @@ class parameter_list {
     } else if (value.has_value()) {
       add(*value);
     } else {
-      put(nullptr, 0, 0);
+      add(nullptr);
     }
   }
   void put_text(std::string text, int format) {

@@ -231,6 +231,7 @@ class store {
       return claimed;
     }
     std::vector<lease> leases;
+    leases.reserve(claimed.size());
     for (const claimed_event& each : claimed) {
       leases.push_back(each.held);
     }
