@@ -34,7 +34,7 @@ void print_json(const queue_metrics& metrics, readiness state) {
       {"ready", metrics.ready},
       {"scheduled", metrics.scheduled},
       {"leased", metrics.leased},
-      {"suspects", metrics.suspects},
+      {"orphans", metrics.orphans},
       {"blocked", metrics.blocked},
       {"deadLetters", metrics.dead_letters},
       {"heldKeys", metrics.held_keys},
@@ -49,13 +49,13 @@ void print_row(const Cells&... cells) {
 }
 
 void print_head() {
-  print_row("at", "readiness", "ready", "scheduled", "leased", "suspects", "blocked", "dead letters", "held keys",
+  print_row("at", "readiness", "ready", "scheduled", "leased", "orphans", "blocked", "dead letters", "held keys",
             "oldest lag");
 }
 
 void print_numbers(const queue_metrics& metrics, readiness state) {
   print_row(iso8601_text{metrics.at}.view(), wire_name(state), metrics.ready, metrics.scheduled, metrics.leased,
-            metrics.suspects, metrics.blocked, metrics.dead_letters, metrics.held_keys,
+            metrics.orphans, metrics.blocked, metrics.dead_letters, metrics.held_keys,
             metrics.oldest_lag ? fmt::format("{} ms", metrics.oldest_lag->count()) : "none");
 }
 

@@ -122,11 +122,11 @@ class order_judge {
   void judge_what_is_left(Store& store) const {
     const event_relay::queue_metrics left = store.metrics();
     if (left.depth() > 0) {
-      throw verdict{"left: {} ready, {} scheduled, {} leased, {} suspect, {} blocked",
+      throw verdict{"left: {} ready, {} scheduled, {} leased, {} orphan, {} blocked",
                     left.ready,
                     left.scheduled,
                     left.leased,
-                    left.suspects,
+                    left.orphans,
                     left.blocked};
     }
     std::uint64_t expected = 0;

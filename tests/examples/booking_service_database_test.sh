@@ -81,7 +81,7 @@ is "notifications with --emails-per-second" "$(number notifications)" 36
 await_idle() {
   while kill -0 "$@" 2>/dev/null; do
     "$program" metrics "$flag" "$db" --json >"$work/now" 2>/dev/null
-    grep -qF '"ready":0,"scheduled":0,"leased":0,"suspects":0,"blocked":0,' "$work/now" && return
+    grep -qF '"ready":0,"scheduled":0,"leased":0,"orphans":0,"blocked":0,' "$work/now" && return
   done
   fail "a process that only works has ended by itself"
 }

@@ -151,14 +151,14 @@ is "notifications after redrive" "$(number notifications)" 36
 is "the order of a key after redrive" "$(grep -F "$correlation" "$work/crumbs" | grep -oE '"event":"(booking|payment)\.[a-z]*\.domain-event.relay"')" \
   "$(printf '"event":"%s.domain-event.relay"\n' booking.created booking.accepted booking.completed payment.captured)"
 ask 0 metrics --json
-has "metrics when all is well" "$work/out" '"readiness":"good","ready":0,"scheduled":0,"leased":0,"suspects":0,"blocked":0,"deadLetters":0'
+has "metrics when all is well" "$work/out" '"readiness":"good","ready":0,"scheduled":0,"leased":0,"orphans":0,"blocked":0,"deadLetters":0'
 
 # What fails again is a dead letter again, and keeps its history.
 fresh again --base-backoff-ms 1
 run 0 --fail-until 3 "$bookings"
 ask 0 dead-letters redrive --all
 "$program" metrics --json "$flag" "$db" >"$work/out"  # watch, or critical where this machine is very slow
-has "metrics of what was redriven" "$work/out" '"ready":10,"scheduled":0,"leased":0,"suspects":0,"blocked":20,"deadLetters":0'
+has "metrics of what was redriven" "$work/out" '"ready":10,"scheduled":0,"leased":0,"orphans":0,"blocked":20,"deadLetters":0'
 run 0 --summary json --fail-until 3 "$bookings"
 is "dead letters after redrive" "$(number dead_lettered)" 30
 ask 0 dead-letters export --name payment.captured

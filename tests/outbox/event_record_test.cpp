@@ -14,7 +14,7 @@ using namespace event_relay;
 
 static_assert(wire_name(event_state::ready) == "ready");
 static_assert(wire_name(event_state::leased) == "leased");
-static_assert(wire_name(event_state::suspect) == "suspect");
+static_assert(wire_name(event_state::orphan) == "orphan");
 static_assert(wire_name(event_state::dead_letter) == "dead-letter");
 static_assert(wire_name(static_cast<event_state>(99)) == "unknown");
 

@@ -272,11 +272,11 @@ TEST_CASE("family_limits: both, for want of a place there is no instant to wait 
   CHECK_FALSE(refused.next_due({}).has_value());
 }
 
-TEST_CASE("family_limits: a suspect is never refused, and counts") {
+TEST_CASE("family_limits: an orphan is never refused, and counts") {
   claims_under on{payments_at_most({.running = 1, .per_second = 10})};
   std::vector<claimed_event> one{claimed("payment.captured")};
   for (int time = 0; time < 2; ++time) {
-    family_reservation alone{on.limits, claim_kind::suspect, 100, on.now, on.signal};
+    family_reservation alone{on.limits, claim_kind::orphan, 100, on.now, on.signal};
     CHECK(alone.quotas().empty());
     alone.take(one);
     CHECK(alone.place_of(one.front()) != nullptr);

@@ -84,7 +84,7 @@ struct surroundings {
   lease_keeper::findings heartbeat() { return keeper.heartbeat(store, limits); }
   void take_away() {  // the leases expire, and others claim all of the events
     clock.advance(limits.lease);
-    while (!claim(store, {1, limits.lease, claim_kind::suspect}).claimed.empty()) {
+    while (!claim(store, {1, limits.lease, claim_kind::orphan}).claimed.empty()) {
     }
   }
   // "ready", or how long the lease holds from now.

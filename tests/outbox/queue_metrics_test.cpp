@@ -48,7 +48,7 @@ TEST_CASE("queue_metrics: depth, all that has not ended") {
   metrics.ready = 1;
   metrics.scheduled = 20;
   metrics.leased = 300;
-  metrics.suspects = 4'000;
+  metrics.orphans = 4'000;
   metrics.blocked = 50'000;
   CHECK(metrics.depth() == 54'321);
 }
@@ -99,10 +99,10 @@ TEST_CASE("readiness_of: by default, lag 15 s and 60 s, dead letters 1 and 5, de
       {{.at = {}, .ready = 50}, readiness::critical},
       {{.at = {}, .scheduled = 10}, readiness::watch},
       {{.at = {}, .leased = 10}, readiness::watch},
-      {{.at = {}, .suspects = 10}, readiness::watch},
+      {{.at = {}, .orphans = 10}, readiness::watch},
       {{.at = {}, .blocked = 50}, readiness::critical},
-      {{.at = {}, .ready = 2, .scheduled = 2, .leased = 2, .suspects = 2, .blocked = 1}, readiness::good},
-      {{.at = {}, .ready = 2, .scheduled = 2, .leased = 2, .suspects = 2, .blocked = 2}, readiness::watch},
+      {{.at = {}, .ready = 2, .scheduled = 2, .leased = 2, .orphans = 2, .blocked = 1}, readiness::good},
+      {{.at = {}, .ready = 2, .scheduled = 2, .leased = 2, .orphans = 2, .blocked = 2}, readiness::watch},
       {{.at = {}, .held_keys = 100}, readiness::good},
   };
   for (const row& each : rows) {
@@ -167,11 +167,11 @@ TEST_CASE("queue_metrics: a worker's attempts, each counted under its event's na
   worker tested{bench.box, bench.handler, bench.options()};
   tested.run_once();
   CHECK(counts_of(bench.store.metrics()) ==
-        "1 ready, 1 scheduled, 0 leased, 0 suspects, 0 blocked, 1 dead, 0 held, lag 0");
+        "1 ready, 1 scheduled, 0 leased, 0 orphans, 0 blocked, 1 dead, 0 held, lag 0");
   bench.clock.advance(1s);
   tested.run_once();
   CHECK(counts_of(bench.store.metrics()) ==
-        "0 ready, 0 scheduled, 0 leased, 0 suspects, 0 blocked, 1 dead, 0 held, lag -");
+        "0 ready, 0 scheduled, 0 leased, 0 orphans, 0 blocked, 1 dead, 0 held, lag -");
   CHECK(outcomes_of(bench.store.metrics()) ==
         "booking.created: 3 attempts, 2 processed, 1 retried, 0 dead; "
         "notification.email: 1 attempts, 1 processed, 0 retried, 0 dead; "

@@ -94,7 +94,7 @@ TEST_CASE("solo_gate: a solo pass while shared ones are held, waits for the last
   passage_log log;
   std::optional<shared_pass> one{std::in_place, gate};
   std::optional<shared_pass> other{std::in_place, gate};
-  std::jthread suspect{[&] {
+  std::jthread orphan{[&] {
     const solo_pass pass{gate};
     log.add("solo");
   }};
@@ -104,7 +104,7 @@ TEST_CASE("solo_gate: a solo pass while shared ones are held, waits for the last
   let_others_run();
   log.add("last shared one over");
   other.reset();
-  suspect.join();
+  orphan.join();
   CHECK(log.text() == "last shared one over, solo");
 }
 
@@ -114,7 +114,7 @@ TEST_CASE("solo_gate: a shared pass while a solo one waits or runs, comes after 
   std::latch solo_runs{1};
   std::latch solo_may_end{1};
   std::optional<shared_pass> first{std::in_place, gate};
-  std::jthread suspect{[&] {
+  std::jthread orphan{[&] {
     const solo_pass pass{gate};
     solo_runs.count_down();
     solo_may_end.wait();
@@ -133,7 +133,7 @@ TEST_CASE("solo_gate: a shared pass while a solo one waits or runs, comes after 
   std::jthread while_it_runs{enter};
   let_others_run();
   solo_may_end.count_down();
-  suspect.join();
+  orphan.join();
   while_it_waits.join();
   while_it_runs.join();
   CHECK(log.text() == "first over, solo over, shared, shared");

@@ -565,7 +565,7 @@ TEST_CASE("worker: the envelope, its token, cause, trace and source; the attempt
 
 // ---- Crashes ----
 
-TEST_CASE("worker: a batch whose worker vanished, each event a suspect that runs alone and has lost no attempt") {
+TEST_CASE("worker: a batch whose worker vanished, each event an orphan that runs alone and has lost no attempt") {
   worker_bench bench;
   bench.append_bookings(3);
   bench.claim_elsewhere();
@@ -581,13 +581,13 @@ TEST_CASE("worker: a batch whose worker vanished, each event a suspect that runs
     CHECK(each.solo == (each.id != "evt-4"));
   }
   CHECK(bench.log.runs().size() == 4);
-  // One claim each, and between two suspects the others have their turn.
+  // One claim each, and between two orphans the others have their turn.
   CHECK(bench.log.count("claimed") == 4);
   CHECK(bench.handler.ids() == "evt-4 evt-1 evt-2 evt-3");
   CHECK(worker_lines(bench.sink).empty());
 }
 
-TEST_CASE("worker: suspects and others, neither waits for all of the other") {
+TEST_CASE("worker: orphans and others, neither waits for all of the other") {
   worker_bench bench;
   bench.append_bookings(2);
   bench.crash_elsewhere();
@@ -601,7 +601,7 @@ TEST_CASE("worker: a crash in a solo run, counted as the attempt that it was") {
   worker_bench bench;
   bench.append(sample_event());
   bench.crash_elsewhere();
-  bench.crash_elsewhere(claim_kind::suspect);
+  bench.crash_elsewhere(claim_kind::orphan);
   worker tested{bench.box, bench.handler, bench.options()};
   bench.handler.on("evt-1", retry{"busy"});
   CHECK(tested.run_once() == worker_report{});
@@ -610,7 +610,7 @@ TEST_CASE("worker: a crash in a solo run, counted as the attempt that it was") {
   CHECK(bench.log.runs().back().solo);
   CHECK(history_of(bench.store, "evt-1") == "1 lease expired, 2 busy");
   CHECK(run_to_end(tested, bench) == worker_report{.processed = 1});
-  // Once its attempt has ended like any other's, it is no suspect any more.
+  // Once its attempt has ended like any other's, it is no orphan any more.
   CHECK_FALSE(bench.log.runs().back().solo);
   CHECK(bench.log.runs().back().attempt == 3);
 }
@@ -620,7 +620,7 @@ TEST_CASE("worker: out of attempts by crashes, a dead letter that says so, and n
   bench.append(sample_event());
   bench.crash_elsewhere();
   for (int crash = 0; crash < 3; ++crash) {
-    bench.crash_elsewhere(claim_kind::suspect);
+    bench.crash_elsewhere(claim_kind::orphan);
   }
   worker tested{bench.box, bench.handler, bench.options()};
   CHECK(run_to_end(tested, bench) == worker_report{.dead_lettered = 1});
@@ -675,7 +675,7 @@ TEST_CASE("worker: a crash and then a failure of its own, the next attempt beyon
   worker_bench bench;
   bench.append(sample_event());
   bench.crash_elsewhere();
-  bench.crash_elsewhere(claim_kind::suspect);
+  bench.crash_elsewhere(claim_kind::orphan);
   bench.handler.on("evt-1", retry{"busy"});
   worker patient{bench.box, bench.handler, bench.options().with_max_attempts(5)};
   patient.run_once();
@@ -737,7 +737,7 @@ struct random_history {
     bench.clock.advance(milliseconds{one_in(10) ? 31'000 : random() % 3'000});
     if (deaths_left > 0 && one_in(8)) {
       --deaths_left;
-      const claim_kind kind = one_in(2) ? claim_kind::ordinary : claim_kind::suspect;
+      const claim_kind kind = one_in(2) ? claim_kind::ordinary : claim_kind::orphan;
       for (const claimed_event& each : bench.claim_elsewhere(kind, 2)) {
         elsewhere.emplace_back(each.record.id, bench.clock.now() + bench.lease);
         solo_elsewhere[each.record.id] += each.solo ? 1 : 0;
@@ -824,7 +824,7 @@ TEST_CASE("worker: a settle after another has claimed, refused, reported, and no
     std::vector<claimed_event> others;
     bench.handler.on("evt-1", [&](const given_run&) {
       bench.clock.advance(bench.lease);
-      others = bench.claim_elsewhere(claim_kind::suspect);
+      others = bench.claim_elsewhere(claim_kind::orphan);
       return answer;
     });
     worker tested{bench.box, bench.handler, bench.options()};
@@ -988,7 +988,7 @@ TEST_CASE("worker: a sink that throws, counted, and no event lost or repeated") 
   bench.append(sample_event("evt-2"));
   bench.handler.on("evt-2", [&](const given_run&) {
     bench.clock.advance(bench.lease);
-    bench.claim_elsewhere(claim_kind::suspect);
+    bench.claim_elsewhere(claim_kind::orphan);
   });
   CHECK(tested.run_once() == worker_report{.stale_settles = 1, .lost_breadcrumbs = 3});
 }
@@ -1092,7 +1092,7 @@ TEST_CASE("worker: a heartbeat, renews what waits, runs and is finished, and not
       }
     }
     CHECK_FALSE(given.stop.stop_requested());
-    CHECK(bench.claim_elsewhere(claim_kind::suspect).empty());
+    CHECK(bench.claim_elsewhere(claim_kind::orphan).empty());
   });
   CHECK(tested.run_once() == worker_report{.processed = 3});
   CHECK(bench.store.calls(failing_store::renew_leases) == 3);
@@ -1157,7 +1157,7 @@ TEST_CASE("worker: an attempt that took too long and then its lease, its event i
       bench.clock.advance(20s);
       tested.heartbeat();
     }
-    CHECK(bench.claim_elsewhere(claim_kind::suspect).size() == 1);
+    CHECK(bench.claim_elsewhere(claim_kind::orphan).size() == 1);
   });
   CHECK(tested.run_once() == worker_report{.stale_settles = 1});
 }
@@ -1190,7 +1190,7 @@ TEST_CASE("worker: a lease that is lost, said of each event; what runs is told t
   worker tested{bench.box, bench.handler, bench.options()};
   bench.handler.on("evt-2", [&](const given_run& given) {
     bench.clock.advance(bench.lease);
-    CHECK(bench.claim_elsewhere(claim_kind::suspect).size() == 1);  // evt-1; the others are suspects
+    CHECK(bench.claim_elsewhere(claim_kind::orphan).size() == 1);  // evt-1; the others are orphans
     tested.heartbeat();
     CHECK(given.stop.stop_requested());
     tested.heartbeat();
@@ -1309,7 +1309,7 @@ TEST_CASE("worker: a settle that the store refuses after a write has failed, the
   CHECK(history_of(bench.store, "evt-1") == "1 no");
 }
 
-TEST_CASE("worker: a settle of a suspect that the store refuses, the next step is alone as well") {
+TEST_CASE("worker: a settle of an orphan that the store refuses, the next step is alone as well") {
   worker_bench<failing_store> bench;
   bench.append(sample_event());
   bench.crash_elsewhere();

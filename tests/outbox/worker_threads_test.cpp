@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A worker on its own threads, `run` and `run_until_done`: that it ends when it shall, wakes when it shall, leaves
-// nothing half done, and keeps a suspect alone. The threads meet at latches and hooks; time is a manual_clock's.
+// nothing half done, and keeps an orphan alone. The threads meet at latches and hooks; time is a manual_clock's.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -40,7 +40,7 @@ auto sleepy_options(auto& bench) {
 // For a worker of one thread: whenever nothing is to be done before some instant, it is that instant.
 void let_time_pass(failing_bench& bench) {
   bench.store.set_hook([&bench](const turn_result& result) {
-    if (result.claimed.empty() && !result.suspects_waiting && result.next_due && *result.next_due > bench.clock.now()) {
+    if (result.claimed.empty() && !result.orphans_waiting && result.next_due && *result.next_due > bench.clock.now()) {
       bench.clock.set(*result.next_due);
     }
   });
@@ -312,7 +312,7 @@ TEST_CASE("worker threads: an idle worker, at rest until something is due or it 
   one.stop();
 }
 
-TEST_CASE("worker threads: until done, with its retries, its later events, their follow-ups and suspects") {
+TEST_CASE("worker threads: until done, with its retries, its later events, their follow-ups and orphans") {
   failing_bench bench;
   let_time_pass(bench);
   bench.append_bookings(2);
@@ -463,10 +463,10 @@ TEST_CASE("worker threads: an attempt that takes too long, told to stop by the h
   CHECK(steps_of(bench.sink).starts_with("outbox.run-too-long failed: "));
 }
 
-// ---- Suspects ----
+// ---- Orphans ----
 
 TEST_CASE(
-    "worker threads: a suspect, never run beside any other event of the process, by two workers of many threads") {
+    "worker threads: an orphan, never run beside any other event of the process, by two workers of many threads") {
   worker_bench bench;
   bench.append_bookings(40);
   bench.crash_elsewhere(claim_kind::ordinary, 15);
@@ -490,22 +490,22 @@ TEST_CASE(
   CHECK(faults_of(runs).empty());
 }
 
-TEST_CASE("worker threads: a suspect, waits for another worker's event that runs, and the next ones wait for it") {
+TEST_CASE("worker threads: an orphan, waits for another worker's event that runs, and the next ones wait for it") {
   worker_bench bench;
-  bench.append(sample_event("suspect"));
+  bench.append(sample_event("orphan"));
   bench.crash_elsewhere();
   bench.append(sample_event("first"), sample_event("second"), sample_event("third"));
   std::latch first_begun{1};
-  std::atomic<bool> has_suspect_begun = false;
+  std::atomic<bool> has_orphan_begun = false;
   bench.handler
       .on("first",
           [&](const given_run&) {
             first_begun.count_down();
-            wait_until([&] { return has_suspect_begun || solo_gate::of_process().solo_is_wanted(); });
-            CHECK_FALSE(happens_soon([&] { return has_suspect_begun.load(); }));
+            wait_until([&] { return has_orphan_begun || solo_gate::of_process().solo_is_wanted(); });
+            CHECK_FALSE(happens_soon([&] { return has_orphan_begun.load(); }));
           })
-      .on("suspect", [&](const given_run&) {
-        has_suspect_begun = true;
+      .on("orphan", [&](const given_run&) {
+        has_orphan_begun = true;
         CHECK_FALSE(happens_soon([&] { return bench.handler.runs().size() > 3; }));
       });
   worker one{bench.box, bench.handler, bench.options().with_batch(1)};
@@ -513,22 +513,22 @@ TEST_CASE("worker threads: a suspect, waits for another worker's event that runs
   {
     std::jthread beside{[&] {
       for (int step = 0; step < 3; ++step) {
-        one.run_once();  // the first, no suspect any more, the third
+        one.run_once();  // the first, no orphan any more, the third
       }
     }};
     first_begun.wait();
-    other.run_once();  // the second, and it learns of the suspect
+    other.run_once();  // the second, and it learns of the orphan
     other.run_once();
   }
-  CHECK(bench.handler.ids() == "first second suspect third");
+  CHECK(bench.handler.ids() == "first second orphan third");
   CHECK(faults_of(bench.log.runs()).empty());
 }
 
-TEST_CASE("worker threads: a suspect, not put off by another store's worker whose work has no end") {
+TEST_CASE("worker threads: an orphan, not put off by another store's worker whose work has no end") {
   worker_bench bench;
-  bench.append(sample_event("suspect"));
+  bench.append(sample_event("orphan"));
   bench.crash_elsewhere();
-  bench.claim_elsewhere(claim_kind::ordinary, 1);  // finds the suspect and nothing else
+  bench.claim_elsewhere(claim_kind::ordinary, 1);  // finds the orphan and nothing else
   worker_bench busy_bench;
   std::latch is_busy{1};
   int runs = 0;
@@ -543,8 +543,8 @@ TEST_CASE("worker threads: a suspect, not put off by another store's worker whos
   });
   busy_bench.append_bookings(1);
   worker busy{busy_bench.box, busy_bench.handler, busy_bench.options()};
-  int runs_before_suspect = 0;
-  bench.handler.on("suspect", [&](const given_run&) { runs_before_suspect = runs; });
+  int runs_before_orphan = 0;
+  bench.handler.on("orphan", [&](const given_run&) { runs_before_orphan = runs; });
   worker tested{bench.box, bench.handler, bench.options()};
   tested.run_once();
   {
@@ -553,12 +553,12 @@ TEST_CASE("worker threads: a suspect, not put off by another store's worker whos
     tested.run_once();
   }
   CHECK(runs == 100);
-  CHECK(runs_before_suspect == 2);
+  CHECK(runs_before_orphan == 2);
 }
 
 TEST_CASE("worker threads: stopped while it waits to be alone, it claims nothing more") {
   failing_bench bench;
-  bench.append(sample_event("suspect"));
+  bench.append(sample_event("orphan"));
   bench.crash_elsewhere();
   bench.append(sample_event("long"));
   std::latch long_begun{1};
@@ -579,7 +579,7 @@ TEST_CASE("worker threads: stopped while it waits to be alone, it claims nothing
   beside.join();
 }
 
-TEST_CASE("worker threads: stopped while it waits for another's suspect to end, it ends at once") {
+TEST_CASE("worker threads: stopped while it waits for another's orphan to end, it ends at once") {
   worker_bench bench;
   bench.append(sample_event());
   const solo_gate::solo_pass somebody{solo_gate::of_process()};
@@ -590,9 +590,9 @@ TEST_CASE("worker threads: stopped while it waits for another's suspect to end, 
   CHECK(ended.get() == worker_report{});
 }
 
-TEST_CASE("worker threads: an attempt that never ends, suspects are put off for a while and the others go on") {
+TEST_CASE("worker threads: an attempt that never ends, orphans are put off for a while and the others go on") {
   worker_bench bench;
-  bench.append(sample_event("suspect"));
+  bench.append(sample_event("orphan"));
   bench.crash_elsewhere();
   bench.append(sample_event("hung"), sample_event("first"), sample_event("second"));
   std::latch has_hung{1};
@@ -606,18 +606,18 @@ TEST_CASE("worker threads: an attempt that never ends, suspects are put off for 
   {
     std::jthread beside{[&] { busy.run_once(); }};
     has_hung.wait();
-    tested.run_once();                                          // the first, and it learns of the suspect
+    tested.run_once();                                          // the first, and it learns of the orphan
     CHECK(tested.run_once() == worker_report{.processed = 1});  // not alone, so the second
     CHECK(bench.handler.ids() == "hung first second");
     CHECK(steps_of(bench.sink) ==
-          "outbox.suspects-put-off warned: another attempt of this process has lasted for 30 ms or more|");
+          "outbox.orphans-put-off warned: another attempt of this process has lasted for 30 ms or more|");
     CHECK(tested.run_once() == worker_report{});
     may_end.count_down();
   }
   bench.clock.advance(300ms);
   tested.run_once();
   CHECK(tested.run_once() == worker_report{.processed = 1});
-  CHECK(bench.handler.ids() == "hung first second suspect");
+  CHECK(bench.handler.ids() == "hung first second orphan");
 }
 
 TEST_CASE(

@@ -34,7 +34,7 @@ struct unsure_bench {
     turns.add({number, {{7, 1}}, {claimed}});
   }
   bool is_known() {
-    return turns.take({7, 1}) && !turns.take({7, 1}) && turns.take_claimed(claim_kind::suspect, 5).empty() &&
+    return turns.take({7, 1}) && !turns.take({7, 1}) && turns.take_claimed(claim_kind::orphan, 5).empty() &&
            turns.take_claimed(claim_kind::ordinary, 5).size() == 1;
   }
   bool is_unknown() { return !turns.take({7, 1}) && turns.take_claimed(claim_kind::ordinary, 5).empty(); }

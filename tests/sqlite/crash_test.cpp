@@ -375,7 +375,7 @@ TEST_CASE("sqlite crash: one event in a batch of 100 that aborts the process, de
   check_poison(scene);
 }
 
-TEST_CASE("sqlite crash: the same on four threads, the suspect alone among them") {
+TEST_CASE("sqlite crash: the same on four threads, the orphan alone among them") {
   crash_scene scene{100};
   CHECK(scene.until_done([&] { return scene.work_on_threads(25, true); }) == 4);
   check_poison(scene);
@@ -448,7 +448,7 @@ TEST_CASE("sqlite crash: two processes at one file, one of them killed, no event
   scene.check_effects(60, false);
   auto runs = scene.runs();
   for (run_log::run& each : runs) {
-    each.solo = false;  // a suspect is alone in its own process
+    each.solo = false;  // an orphan is alone in its own process
   }
   CHECK(faults_of(runs).empty());
 }

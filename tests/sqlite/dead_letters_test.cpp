@@ -170,7 +170,7 @@ TEST_CASE("sqlite::store: while the host writes, dead letters and metrics are se
   on.begin();
   on.append("b");
   CHECK(on.listed() == "a");
-  CHECK(on.counts() == "0 ready, 0 scheduled, 0 leased, 0 suspects, 0 blocked, 1 dead, 0 held, lag -");
+  CHECK(on.counts() == "0 ready, 0 scheduled, 0 leased, 0 orphans, 0 blocked, 1 dead, 0 held, lag -");
   CHECK(refusal_cause([&] { on.redrive("a"); }) == store_errc::busy);
   CHECK(refusal_cause([&] { on.purge({"a"}); }) == store_errc::busy);
   on.commit();

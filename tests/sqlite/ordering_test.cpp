@@ -187,12 +187,12 @@ TEST_CASE("sqlite::ordering: a second head of a key, refused by the database its
   on.clock().advance(30s);
   on.look();
   CHECK(make_head("b") == store_errc::refused);
-  on.settle(bench::bury_holding(on.claim_suspect()));
+  on.settle(bench::bury_holding(on.claim_orphan()));
   CHECK(make_head("b") == store_errc::refused);
   CHECK(on.seen("b") == "blocked 0");
 }
 
-TEST_CASE("sqlite::ordering: ready, leased or suspect without being the head, refused by the database itself") {
+TEST_CASE("sqlite::ordering: ready, leased or orphan without being the head, refused by the database itself") {
   bench on;
   on.add(keyed("a"), keyed("b"));
   on.claim_one();

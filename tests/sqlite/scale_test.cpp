@@ -219,14 +219,14 @@ TEST_CASE("sqlite scale: what the host's ANALYZE finds sends no statement anothe
   const auto work = [](bench& on) {
     return on.steps_of([&] {
       work_on_ten(on);
-      on.claim_suspects();
+      on.claim_orphans();
       on.store().metrics();
       on.store().has_unfinished();
       on.store().tidy(1);
-      const claimed_event dead = on.suspect("suspect");
+      const claimed_event dead = on.orphan("orphan");
       on.settle(bench::bury_holding(dead));
       on.store().dead_letters({}, std::nullopt, 10);
-      CHECK(on.purge("suspect") == 1);
+      CHECK(on.purge("orphan") == 1);
       CHECK(on.claim(5).size() <= 5);
     });
   };

@@ -98,7 +98,7 @@ TEST_CASE("schema: events of version 1 in every state, brought forward, and they
       SELECT column1, column2, 'booking.created', '{}', 0, 'corr-1', 0, column3, column4, column5, column6, column7,
           column8, column9, column10, column11, column12 FROM (VALUES
         (1, 'ready', 0, 0, 0, 0, 0, NULL, 0, 0, NULL, NULL), (2, 'later', 0, 5000, 1, 3, 1, NULL, 0, 0, NULL, NULL),
-        (3, 'leased', 1, 0, 1, 9, 0, 30000, 0, 0, NULL, NULL), (4, 'suspect', 2, 0, 1, 4, 1, NULL, 1, 1, NULL, NULL),
+        (3, 'leased', 1, 0, 1, 9, 0, 30000, 0, 0, NULL, NULL), (4, 'orphan', 2, 0, 1, 4, 1, NULL, 1, 1, NULL, NULL),
         (5, 'dead', 3, 0, 2, 5, 1, NULL, 0, 0, 100, 'rejected'));
     INSERT INTO event_relay_failures VALUES (2, 1, 1, 0, 'busy'), (4, 1, 1, 0, 'lease expired'), (5, 1, 2, 100, 'no');
     UPDATE event_relay_outbox SET last_token = 9)");
@@ -115,7 +115,7 @@ TEST_CASE("schema: events of version 1 in every state, brought forward, and they
   CHECK_FALSE(store.find("leased").has_value());
   CHECK(claimed(claim_kind::ordinary) == std::vector<std::string>{"ready #1"});
   CHECK(store.find("ready")->token == 10);
-  CHECK(claimed(claim_kind::suspect) == std::vector<std::string>{"suspect #2 solo crashed"});
+  CHECK(claimed(claim_kind::orphan) == std::vector<std::string>{"orphan #2 solo crashed"});
   const std::vector<redrive_request> again{{"dead", clock.now()}};
   CHECK(store.find("dead")->reason == dead_letter_reason::rejected);
   CHECK_FALSE(store.find("dead")->holds_key);

@@ -618,7 +618,7 @@ TEST_CASE("sqlite::store: a look that finds nothing to claim, no need of the loc
   const turn_result result = on.look();
   CHECK(result.claimed.empty());
   CHECK((result.next_due == sample_instant + 5s));
-  CHECK(on.claim_suspects().empty());
+  CHECK(on.claim_orphans().empty());
   on.clock().advance(5s);
   CHECK(refusal_cause([&] { on.look(); }) == store_errc::busy);
 }
@@ -1064,9 +1064,9 @@ TEST_CASE("sqlite::store: an event removed behind the library's back, its failur
     CHECK(on.seen("b") == "ready 1, 1@0 its own");
   }
   SECTION("the next one at its row crashes") {
-    on.suspect("b");
+    on.orphan("b");
     on.clock().advance(bench::lease_length);
-    CHECK(text_of(on.claim_suspect()) == "b #2 solo crashed");
+    CHECK(text_of(on.claim_orphan()) == "b #2 solo crashed");
     CHECK(on.store().find("b")->failures == std::vector<failure_record>{{1, sample_instant + 60s, "lease expired"}});
   }
 }
@@ -1164,7 +1164,7 @@ TEST_CASE("sqlite::store: another process claims, its events held by it alone wh
   clock.advance(29s);
   store.renew(std::vector{mine.at(0).held}, 30s);
   clock.advance(1s);
-  CHECK(texts_of(store.turn({}, {10, 30s, claim_kind::suspect}).claimed) == texts{"b #1 solo"});
+  CHECK(texts_of(store.turn({}, {10, 30s, claim_kind::orphan}).claimed) == texts{"b #1 solo"});
 }
 
 TEST_CASE("sqlite::store: alone at its file, no warning") {

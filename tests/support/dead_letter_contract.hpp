@@ -61,8 +61,8 @@ inline std::string outcomes_of(const event_relay::queue_metrics& metrics) {
 
 /// The counts in the order of their members, and the lag in ms, "-" if there is none.
 inline std::string counts_of(const event_relay::queue_metrics& metrics) {
-  return fmt::format("{} ready, {} scheduled, {} leased, {} suspects, {} blocked, {} dead, {} held, lag {}",
-                     metrics.ready, metrics.scheduled, metrics.leased, metrics.suspects, metrics.blocked,
+  return fmt::format("{} ready, {} scheduled, {} leased, {} orphans, {} blocked, {} dead, {} held, lag {}",
+                     metrics.ready, metrics.scheduled, metrics.leased, metrics.orphans, metrics.blocked,
                      metrics.dead_letters, metrics.held_keys,
                      metrics.oldest_lag ? fmt::format("{}", metrics.oldest_lag->count()) : "-");
 }
@@ -161,10 +161,10 @@ class dead_letter_bench : public store_bench<Fixture> {
   std::string counts() { return counts_of(this->store().metrics()); }
   std::string outcomes() { return outcomes_of(this->store().metrics()); }
 
-  /// One event in each state: "ready", "scheduled", "leased", "suspect", "blocked" (behind "leased") and "dead".
+  /// One event in each state: "ready", "scheduled", "leased", "orphan", "blocked" (behind "leased") and "dead".
   void add_one_in_each_state() {
     add_dead("dead");
-    this->add("suspect");
+    this->add("orphan");
     this->claim_one();
     this->clock().advance(base::lease_length);
     this->look();
@@ -229,7 +229,7 @@ void register_list_contract(const contract_registrar& test) {
   test("dead letters, shown: nothing for an unknown id or an event that is none", [] {
     bench on;
     on.add_one_in_each_state();
-    for (const char* id : {"unknown", "", "ready", "scheduled", "leased", "suspect", "blocked"}) {
+    for (const char* id : {"unknown", "", "ready", "scheduled", "leased", "orphan", "blocked"}) {
       INFO(id);
       CHECK_FALSE(on.letters.show(id).has_value());
     }
@@ -470,7 +470,7 @@ void register_redrive_contract(const contract_registrar& test) {
   test("redrive, what is no dead letter: false, and as it was", [] {
     bench on;
     on.add_one_in_each_state();
-    const std::vector<std::string> others{"ready", "scheduled", "leased", "suspect", "blocked"};
+    const std::vector<std::string> others{"ready", "scheduled", "leased", "orphan", "blocked"};
     std::vector<std::string> before;
     for (const std::string& each : others) {
       before.push_back(on.seen(each));
@@ -524,13 +524,13 @@ void register_redrive_contract(const contract_registrar& test) {
 
   test("redrive, whose last attempt was a crash: an ordinary event, neither solo nor crashed", [] {
     bench on;
-    on.suspect("a");
+    on.orphan("a");
     on.clock().advance(bench::lease_length);
-    const claimed_event crashed = on.claim_suspect();
+    const claimed_event crashed = on.claim_orphan();
     REQUIRE(crashed.crashed);
     on.settle(bench::told_bury(crashed));
     on.redrive("a");
-    CHECK_FALSE(on.look(0).suspects_waiting);
+    CHECK_FALSE(on.look(0).orphans_waiting);
     const claimed_event again = on.claim_one();
     CHECK(text_of(again) == "a #1");
     CHECK(on.settle(bench::told_end(crashed)) == settle_status::stale);
@@ -587,7 +587,7 @@ void register_redrive_contract(const contract_registrar& test) {
       on.clock().advance(1s);
     }
     CHECK(counts_of(on.store().metrics()) ==
-          fmt::format("0 ready, 0 scheduled, {} leased, 0 suspects, 0 blocked, 0 dead, 0 held, lag -", Many));
+          fmt::format("0 ready, 0 scheduled, {} leased, 0 orphans, 0 blocked, 0 dead, 0 held, lag -", Many));
   });
 
   test("redrive by filter, rates that do not divide a second: spread to the millisecond", [] {
@@ -632,14 +632,14 @@ void register_redrive_contract(const contract_registrar& test) {
   test("purge, dead letters only, and with them all that was kept of them", [] {
     bench on;
     on.add_one_in_each_state();
-    CHECK(on.purge({"ready", "scheduled", "leased", "suspect", "blocked", "unknown", ""}) == 0);
-    CHECK(on.counts() == "1 ready, 1 scheduled, 1 leased, 1 suspects, 1 blocked, 1 dead, 0 held, lag 0");
+    CHECK(on.purge({"ready", "scheduled", "leased", "orphan", "blocked", "unknown", ""}) == 0);
+    CHECK(on.counts() == "1 ready, 1 scheduled, 1 leased, 1 orphans, 1 blocked, 1 dead, 0 held, lag 0");
     CHECK(on.purge({}) == 0);
     CHECK(on.purge({"dead", "unknown", "dead"}) == 1);
     CHECK(on.purge({"dead"}) == 0);
     CHECK(on.seen("dead") == "gone");
     CHECK_FALSE(on.redrive("dead"));
-    CHECK(on.counts() == "1 ready, 1 scheduled, 1 leased, 1 suspects, 1 blocked, 0 dead, 0 held, lag 0");
+    CHECK(on.counts() == "1 ready, 1 scheduled, 1 leased, 1 orphans, 1 blocked, 0 dead, 0 held, lag 0");
   });
 
   test("purge, its id free again, for an event without a history", [] {
@@ -695,7 +695,7 @@ void register_metrics_contract(const contract_registrar& test) {
   test("metrics, each state counted", [] {
     bench on;
     on.add_one_in_each_state();
-    CHECK(on.counts() == "1 ready, 1 scheduled, 1 leased, 1 suspects, 1 blocked, 1 dead, 0 held, lag 0");
+    CHECK(on.counts() == "1 ready, 1 scheduled, 1 leased, 1 orphans, 1 blocked, 1 dead, 0 held, lag 0");
     CHECK(on.store().metrics().depth() == 5);
   });
 
@@ -712,24 +712,24 @@ void register_metrics_contract(const contract_registrar& test) {
     on.claim();
     const instant later = on.now() + 1ms;
     on.add(due_at("w1", later), due_at("w2", later), "r1");
-    CHECK(on.counts() == "1 ready, 2 scheduled, 3 leased, 4 suspects, 5 blocked, 6 dead, 0 held, lag 0");
+    CHECK(on.counts() == "1 ready, 2 scheduled, 3 leased, 4 orphans, 5 blocked, 6 dead, 0 held, lag 0");
     CHECK(on.store().metrics().depth() == 15);
   });
 
   test("metrics, the lag of the oldest ready event; scheduled until its very instant", [] {
     bench on;
     on.add("new", due_at("old", sample_instant - 2s), due_at("waits", sample_instant + 5s));
-    CHECK(on.counts() == "2 ready, 1 scheduled, 0 leased, 0 suspects, 0 blocked, 0 dead, 0 held, lag 2000");
+    CHECK(on.counts() == "2 ready, 1 scheduled, 0 leased, 0 orphans, 0 blocked, 0 dead, 0 held, lag 2000");
     on.clock().advance(4999ms);
-    CHECK(on.counts() == "2 ready, 1 scheduled, 0 leased, 0 suspects, 0 blocked, 0 dead, 0 held, lag 6999");
+    CHECK(on.counts() == "2 ready, 1 scheduled, 0 leased, 0 orphans, 0 blocked, 0 dead, 0 held, lag 6999");
     on.clock().advance(1ms);
-    CHECK(on.counts() == "3 ready, 0 scheduled, 0 leased, 0 suspects, 0 blocked, 0 dead, 0 held, lag 7000");
+    CHECK(on.counts() == "3 ready, 0 scheduled, 0 leased, 0 orphans, 0 blocked, 0 dead, 0 held, lag 7000");
     on.claim(1);
-    CHECK(on.counts() == "2 ready, 0 scheduled, 1 leased, 0 suspects, 0 blocked, 0 dead, 0 held, lag 5000");
+    CHECK(on.counts() == "2 ready, 0 scheduled, 1 leased, 0 orphans, 0 blocked, 0 dead, 0 held, lag 5000");
     on.claim(1);
-    CHECK(on.counts() == "1 ready, 0 scheduled, 2 leased, 0 suspects, 0 blocked, 0 dead, 0 held, lag 0");
+    CHECK(on.counts() == "1 ready, 0 scheduled, 2 leased, 0 orphans, 0 blocked, 0 dead, 0 held, lag 0");
     on.claim(1);
-    CHECK(on.counts() == "0 ready, 0 scheduled, 3 leased, 0 suspects, 0 blocked, 0 dead, 0 held, lag -");
+    CHECK(on.counts() == "0 ready, 0 scheduled, 3 leased, 0 orphans, 0 blocked, 0 dead, 0 held, lag -");
   });
 
   test("metrics, no lag of what is scheduled, blocked or dead; of a retry from its instant on", [] {
@@ -739,9 +739,9 @@ void register_metrics_contract(const contract_registrar& test) {
     on.clock().advance(10s);
     CHECK_FALSE(on.store().metrics().oldest_lag.has_value());
     on.settle(bench::told_retry(first, 3s));
-    CHECK(on.counts() == "0 ready, 1 scheduled, 0 leased, 0 suspects, 1 blocked, 0 dead, 0 held, lag -");
+    CHECK(on.counts() == "0 ready, 1 scheduled, 0 leased, 0 orphans, 1 blocked, 0 dead, 0 held, lag -");
     on.clock().advance(4s);
-    CHECK(on.counts() == "1 ready, 0 scheduled, 0 leased, 0 suspects, 1 blocked, 0 dead, 0 held, lag 1000");
+    CHECK(on.counts() == "1 ready, 0 scheduled, 0 leased, 0 orphans, 1 blocked, 0 dead, 0 held, lag 1000");
   });
 
   test("metrics, keys that dead letters hold, until they are redriven or purged", [] {
@@ -750,11 +750,11 @@ void register_metrics_contract(const contract_registrar& test) {
     on.bury_ready(bench::key_after::held);
     on.add(with_key("c", "three"));
     on.bury_ready(bench::key_after::released);
-    CHECK(on.counts() == "0 ready, 0 scheduled, 0 leased, 0 suspects, 1 blocked, 4 dead, 2 held, lag -");
+    CHECK(on.counts() == "0 ready, 0 scheduled, 0 leased, 0 orphans, 1 blocked, 4 dead, 2 held, lag -");
     on.redrive("b");
-    CHECK(on.counts() == "1 ready, 0 scheduled, 0 leased, 0 suspects, 1 blocked, 3 dead, 1 held, lag 0");
+    CHECK(on.counts() == "1 ready, 0 scheduled, 0 leased, 0 orphans, 1 blocked, 3 dead, 1 held, lag 0");
     on.purge({"a"});
-    CHECK(on.counts() == "1 ready, 0 scheduled, 0 leased, 0 suspects, 1 blocked, 2 dead, 0 held, lag 0");
+    CHECK(on.counts() == "1 ready, 0 scheduled, 0 leased, 0 orphans, 1 blocked, 2 dead, 0 held, lag 0");
   });
 
   test("metrics, outcomes by name, added up over retries and redrives", [] {
@@ -791,9 +791,9 @@ void register_metrics_contract(const contract_registrar& test) {
                   bench::told(bench::end_writing(claims.at(2), "text"), claims.at(2)));
     CHECK(on.outcomes() == "booking.created: 1 attempts, 1 processed, 0 retried, 0 dead");
     on.clock().advance(bench::lease_length);
-    on.claim_suspect();
+    on.claim_orphan();
     on.clock().advance(bench::lease_length);
-    on.claim_suspect();
+    on.claim_orphan();
     CHECK(on.outcomes() == "booking.created: 1 attempts, 1 processed, 0 retried, 0 dead");
   });
 }

@@ -35,8 +35,8 @@ struct ordering_step {
   enum kind {
     appended,
     claimed,
-    freed,      ///< by a retry, or given back
-    suspected,  ///< its lease is over
+    freed,     ///< by a retry, or given back
+    orphaned,  ///< its lease is over
     processed,
     released,  ///< a dead letter
     held,      ///< a dead letter that holds its key
@@ -69,16 +69,16 @@ inline std::vector<std::string> ordering_faults(const std::vector<ordering_step>
       }
       if (other.last == ordering_step::claimed) {
         faults.push_back(fmt::format("{} claimed while {} is leased", claimed.id, other.id));
-      } else if (other.last == ordering_step::suspected || other.last == ordering_step::held) {
+      } else if (other.last == ordering_step::orphaned || other.last == ordering_step::held) {
         faults.push_back(fmt::format("{} claimed, but {} is the head", claimed.id, other.id));
-      } else if (is_earlier && other.waits() && claimed.last != ordering_step::suspected) {
+      } else if (is_earlier && other.waits() && claimed.last != ordering_step::orphaned) {
         faults.push_back(fmt::format("{} claimed before {}", claimed.id, other.id));
       }
     }
   };
   const auto judge_end = [&](const std::vector<event>& events, const event& ended) {
     for (const event& other : events) {
-      const bool has_not_ended = other.waits() || other.last == ordering_step::suspected;
+      const bool has_not_ended = other.waits() || other.last == ordering_step::orphaned;
       if (&other < &ended && has_not_ended && !other.was_redriven && !ended.was_redriven) {
         faults.push_back(fmt::format("{} ended before {}", ended.id, other.id));
       }
@@ -188,7 +188,7 @@ class ordering_history {
     }
     const event_relay::claim_request request{
         below(4), milliseconds{1 + below(20'000)},
-        one_in(3) ? event_relay::claim_kind::suspect : event_relay::claim_kind::ordinary};
+        one_in(3) ? event_relay::claim_kind::orphan : event_relay::claim_kind::ordinary};
     const event_relay::turn_result result = on_.store().turn(settlements, request);
     for (std::size_t at = 0; at < settlements.size(); ++at) {
       if (at < claims.size()) {
@@ -233,7 +233,7 @@ class ordering_history {
         ++at;
         continue;
       }
-      note(ordering_step::suspected, at->first);
+      note(ordering_step::orphaned, at->first);
       lost_.push_back(at->second);
       at = leased_.erase(at);
     }
@@ -250,7 +250,7 @@ class ordering_history {
     if (!leased_.empty()) {
       const auto at = std::next(leased_.begin(), static_cast<std::ptrdiff_t>(below(leased_.size())));
       CHECK(on_.give_back(at->second.held) == 1);
-      note(at->second.solo ? ordering_step::suspected : ordering_step::freed, at->first);
+      note(at->second.solo ? ordering_step::orphaned : ordering_step::freed, at->first);
       leased_.erase(at);
     }
   }
@@ -330,7 +330,7 @@ class ordering_history {
       on_.clock().advance(milliseconds{10'000});
       const event_relay::claim_request request{
           100, milliseconds{60'000},
-          turn % 2 == 0 ? event_relay::claim_kind::suspect : event_relay::claim_kind::ordinary};
+          turn % 2 == 0 ? event_relay::claim_kind::orphan : event_relay::claim_kind::ordinary};
       const auto result = on_.store().turn(settlements, request);
       for (std::size_t at = 0; at < claims.size(); ++at) {
         ended(claims[at], settlements[at]);
@@ -379,7 +379,7 @@ struct keyed_bench : store_bench<Fixture> {
     for (;;) {
       auto next = this->claim();
       if (next.empty()) {
-        next = this->claim_suspects();
+        next = this->claim_orphans();
       }
       if (next.empty()) {
         return ids;
@@ -475,12 +475,12 @@ void register_head_contract(const contract_registrar& test) {
     CHECK(on.claimed() == texts{"b #1"});
   });
 
-  test("key, an expired lease: its suspect and its solo attempts keep the others waiting", [] {
+  test("key, an expired lease: its orphan and its solo attempts keep the others waiting", [] {
     bench on;
     const auto lost = on.claim_one();
     on.clock().advance(30s);
     CHECK(on.claim().empty());
-    const auto solo = on.claim_suspect();
+    const auto solo = on.claim_orphan();
     CHECK(text_of(solo) == "a #1 solo");
     CHECK(on.claim().empty());
     on.clock().advance(30s);
@@ -489,7 +489,7 @@ void register_head_contract(const contract_registrar& test) {
     CHECK(on.settle(bench::end(lost)) == settle_status::stale);
     CHECK(on.settle(bench::end(solo)) == settle_status::stale);
     CHECK(on.seen("b") == "blocked 0");
-    on.settle(bench::end(on.claim_suspect()));
+    on.settle(bench::end(on.claim_orphan()));
     CHECK(on.claimed() == texts{"b #1"});
   });
 
@@ -497,9 +497,9 @@ void register_head_contract(const contract_registrar& test) {
     bench on;
     on.claim_one();
     on.clock().advance(30s);
-    on.give_back(on.claim_suspect().held);
+    on.give_back(on.claim_orphan().held);
     CHECK(on.claim().empty());
-    on.settle(bench::retry(on.claim_suspect(), 5s));
+    on.settle(bench::retry(on.claim_orphan(), 5s));
     CHECK(on.claim().empty());
     on.clock().advance(5s);
     CHECK(on.claimed() == texts{"a #2"});
@@ -601,7 +601,7 @@ void register_key_end_contract(const contract_registrar& test) {
     CHECK_FALSE(on.store().has_unfinished());
     const turn_result idle = on.look();
     CHECK_FALSE(idle.next_due.has_value());
-    CHECK_FALSE(idle.suspects_waiting);
+    CHECK_FALSE(idle.orphans_waiting);
   });
 
   test("key, held by its only event, also for events that come later", [] {
@@ -627,15 +627,15 @@ void register_key_end_contract(const contract_registrar& test) {
     }
   });
 
-  test("key, a suspect that becomes a dead letter releases or holds", [] {
+  test("key, an orphan that becomes a dead letter releases or holds", [] {
     bench on;
     on.claim_one();
     on.clock().advance(30s);
-    on.settle(bench::bury(on.claim_suspect()));
+    on.settle(bench::bury(on.claim_orphan()));
     CHECK(on.seen("b") == "ready 0");
     on.claim_one();
     on.clock().advance(30s);
-    on.settle(bench::bury_holding(on.claim_suspect()));
+    on.settle(bench::bury_holding(on.claim_orphan()));
     CHECK(on.seen("c") == "blocked 0");
     CHECK(on.claim().empty());
   });
@@ -744,7 +744,7 @@ void register_redrive_place_contract(const contract_registrar& test) {
     CHECK(on.ends() == "ac");
   });
 
-  test("redrive, while a later event of the key is a suspect: after that, and before the rest", [] {
+  test("redrive, while a later event of the key is an orphan: after that, and before the rest", [] {
     bench on;
     on.bury_one();
     on.claim_one();
@@ -884,17 +884,17 @@ void register_redrive_place_contract(const contract_registrar& test) {
     CHECK(on.settle(bench::end(claimed)) == settle_status::applied);
   });
 
-  test("redrive, a suspect that was buried: an ordinary event", [] {
+  test("redrive, an orphan that was buried: an ordinary event", [] {
     bench on;
     on.claim_one();
     on.clock().advance(30s);
-    on.claim_suspect();
+    on.claim_orphan();
     on.clock().advance(30s);
-    on.settle(bench::bury(on.claim_suspect()));
+    on.settle(bench::bury(on.claim_orphan()));
     on.redrive("a");
     CHECK(on.claimed() == texts{"a #1"});
     on.clock().advance(30s);
-    CHECK(text_of(on.claim_suspect()) == "a #1 solo");
+    CHECK(text_of(on.claim_orphan()) == "a #1 solo");
   });
 
   test("redrive, while a later event of the key is leased: before its retry", [] {

@@ -258,7 +258,7 @@ class run_log {
   std::shared_ptr<state> shared_ = std::make_shared<state>();
 };
 
-/// What is wrong with a log of runs: events that ran twice at a time, and suspects that did not run alone.
+/// What is wrong with a log of runs: events that ran twice at a time, and orphans that did not run alone.
 inline std::vector<std::string> faults_of(const std::vector<run_log::run>& runs) {
   std::vector<std::string> faults;
   for (std::size_t one = 0; one < runs.size(); ++one) {
@@ -270,7 +270,7 @@ inline std::vector<std::string> faults_of(const std::vector<run_log::run>& runs)
         faults.push_back(runs[one].id + " runs twice at a time");
       }
       if (runs[one].solo || runs[other].solo) {
-        faults.push_back(fmt::format("{} and {}: a suspect is not alone", runs[one].id, runs[other].id));
+        faults.push_back(fmt::format("{} and {}: an orphan is not alone", runs[one].id, runs[other].id));
       }
     }
   }

@@ -89,7 +89,7 @@ bool register_quota_contract(std::string unit) {
     CHECK(look(on, {{"a", 1'000}}, 2).claimed.size() == 2);
   });
 
-  test("quota, a suspect is claimed whatever its name's", [] {
+  test("quota, an orphan is claimed whatever its name's", [] {
     bench on;
     on.add(named("m1", "mail"));
     on.claim_one();
@@ -97,8 +97,8 @@ bool register_quota_contract(std::string unit) {
     const quotas none{{"mail", 0}};
     const turn_result ordinary = on.store().turn({}, {10, bench::lease_length, claim_kind::ordinary, none});
     CHECK(ordinary.claimed.empty());
-    CHECK(ordinary.suspects_waiting);
-    CHECK(texts_of(on.store().turn({}, {10, bench::lease_length, claim_kind::suspect, none}).claimed) ==
+    CHECK(ordinary.orphans_waiting);
+    CHECK(texts_of(on.store().turn({}, {10, bench::lease_length, claim_kind::orphan, none}).claimed) ==
           claimed{"m1 #1 solo"});
   });
 

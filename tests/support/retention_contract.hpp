@@ -144,7 +144,7 @@ bool register_retention_contract(std::string unit) {
     on.add("a");
     const auto late = on.claim_one();
     on.clock().advance(bench::lease_length);
-    on.claim_suspect();
+    on.claim_orphan();
     CHECK(on.settle(on.end(late)) == settle_status::stale);
     CHECK(on.seen("a") == "leased 1 until 60000");
   });

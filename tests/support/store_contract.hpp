@@ -220,10 +220,10 @@ class store_bench : public Fixture {
   event_relay::turn_result look(std::size_t limit = 100) { return this->store().turn({}, {limit, lease_length}); }
   claims claim(std::size_t limit = 100) { return look(limit).claimed; }
   event_relay::claimed_event claim_one() { return only(claim()); }
-  claims claim_suspects(std::size_t limit = 100) {
-    return this->store().turn({}, {limit, lease_length, event_relay::claim_kind::suspect}).claimed;
+  claims claim_orphans(std::size_t limit = 100) {
+    return this->store().turn({}, {limit, lease_length, event_relay::claim_kind::orphan}).claimed;
   }
-  event_relay::claimed_event claim_suspect() { return only(claim_suspects()); }
+  event_relay::claimed_event claim_orphan() { return only(claim_orphans()); }
 
   static settlement end(const event_relay::claimed_event& claimed) {
     return {.held = claimed.held,
@@ -310,12 +310,12 @@ class store_bench : public Fixture {
   std::string seen(std::string_view id) { return text_of(this->store().find(id)); }
   std::uint64_t hints() { return this->store().signal().count(); }
 
-  /// The event `id`, whose first worker has vanished: a suspect, claimed alone.
-  event_relay::claimed_event suspect(const std::string& id) {
+  /// The event `id`, whose first worker has vanished: an orphan, claimed alone.
+  event_relay::claimed_event orphan(const std::string& id) {
     add(id);
     claim_one();
     this->clock().advance(lease_length);
-    return claim_suspect();
+    return claim_orphan();
   }
 
  private:
@@ -387,7 +387,7 @@ class store_model {
   void expire(event_relay::instant now) {
     for (entry& each : entries_) {
       if (each.stored.state == event_relay::event_state::leased && *each.stored.leased_until <= now) {
-        release(each, event_relay::event_state::suspect);
+        release(each, event_relay::event_state::orphan);
         each.has_crashed = each.is_solo;
         if (each.is_solo) {
           keep_failure(each.stored, "lease expired", now);
@@ -417,11 +417,11 @@ class store_model {
     return texts;
   }
 
-  /// What a suspect's claim may give: one of these.
-  std::vector<std::string> suspects() const {
+  /// What an orphan's claim may give: one of these.
+  std::vector<std::string> orphans() const {
     std::vector<std::string> texts;
     for (const entry& each : entries_) {
-      if (each.stored.state == event_relay::event_state::suspect) {
+      if (each.stored.state == event_relay::event_state::orphan) {
         texts.push_back(fmt::format("{} #{} solo{}", each.stored.record.id, each.stored.attempts + 1,
                                     each.has_crashed ? " crashed" : ""));
       }
@@ -449,7 +449,7 @@ class store_model {
   bool give_back(const event_relay::claimed_event& claim) {
     entry* const held = held_by(claim.record.id, claim.held);
     if (held != nullptr) {
-      release(*held, held->is_solo ? event_relay::event_state::suspect : event_relay::event_state::ready);
+      release(*held, held->is_solo ? event_relay::event_state::orphan : event_relay::event_state::ready);
       --held->stored.attempts;
     }
     return held != nullptr;
@@ -581,7 +581,7 @@ class random_history {
     }
     const event_relay::claim_request request{
         below(4), milliseconds{1 + below(20'000)},
-        one_in(3) ? event_relay::claim_kind::suspect : event_relay::claim_kind::ordinary};
+        one_in(3) ? event_relay::claim_kind::orphan : event_relay::claim_kind::ordinary};
     const event_relay::turn_result result = on_.store().turn(settlements, request);
     REQUIRE(result.settled.size() == expected.size());
     for (std::size_t at = 0; at < expected.size(); ++at) {
@@ -593,7 +593,7 @@ class random_history {
     }
     model_.expire(now());
     check_claims(result.claimed, request);
-    CHECK(result.suspects_waiting == !model_.suspects().empty());
+    CHECK(result.orphans_waiting == !model_.orphans().empty());
     if (result.claimed.size() < request.limit) {
       CHECK((result.next_due == model_.next_due()));
     }
@@ -632,10 +632,10 @@ class random_history {
     if (request.kind == event_relay::claim_kind::ordinary) {
       CHECK(texts_of(claims) == model_.claimable(request.limit, now()));
     } else {
-      const std::vector<std::string> suspects = model_.suspects();
-      REQUIRE(claims.size() == std::min<std::size_t>(suspects.size(), 1));
+      const std::vector<std::string> orphans = model_.orphans();
+      REQUIRE(claims.size() == std::min<std::size_t>(orphans.size(), 1));
       if (!claims.empty()) {
-        CHECK(std::count(suspects.begin(), suspects.end(), text_of(claims.front())) == 1);
+        CHECK(std::count(orphans.begin(), orphans.end(), text_of(claims.front())) == 1);
       }
     }
     std::uint64_t highest = highest_token_;
@@ -794,11 +794,11 @@ void register_append_contract(const contract_registrar& test) {
     on.clock().advance(1h);
     CHECK(on.claim().size() == 1);
     on.clock().advance(30s);
-    const auto suspect = on.claim_suspect();
+    const auto orphan = on.claim_orphan();
     CHECK(on.add("a", "b") == answers{duplicate, duplicate});
-    on.settle(bench::bury(suspect));
+    on.settle(bench::bury(orphan));
     CHECK(again());
-    CHECK(on.store().find(suspect.record.id)->state == event_state::dead_letter);
+    CHECK(on.store().find(orphan.record.id)->state == event_state::dead_letter);
   });
 
   test("append, an id whose event is processed, a new event", [] {
@@ -869,12 +869,12 @@ void register_claim_contract(const contract_registrar& test) {
 
   test("claim, an empty outbox, nothing and nothing to wait for", [] {
     bench on;
-    for (const claim_kind kind : {claim_kind::ordinary, claim_kind::suspect}) {
+    for (const claim_kind kind : {claim_kind::ordinary, claim_kind::orphan}) {
       const turn_result result = on.store().turn({}, {100, 30s, kind});
       CHECK(result.claimed.empty());
       CHECK(result.settled.empty());
       CHECK_FALSE(result.next_due.has_value());
-      CHECK_FALSE(result.suspects_waiting);
+      CHECK_FALSE(result.orphans_waiting);
     }
   });
 
@@ -932,7 +932,7 @@ void register_claim_contract(const contract_registrar& test) {
     on.add("a", "b");
     CHECK(on.claim().size() == 2);
     CHECK(on.claim().empty());
-    CHECK(on.claim_suspects().empty());
+    CHECK(on.claim_orphans().empty());
   });
 
   test("claim, a token above all earlier ones, whatever became of those", [] {
@@ -956,9 +956,9 @@ void register_claim_contract(const contract_registrar& test) {
     on.give_back(check(on.claim(1)).held);
     check(on.claim(2));
     on.clock().advance(30s);
-    check(on.claim_suspects());
+    check(on.claim_orphans());
     on.clock().advance(30s);
-    check(on.claim_suspects());
+    check(on.claim_orphans());
   });
 
   test("claim, nothing to claim: when the next event is due or the next lease ends", [] {
@@ -969,11 +969,11 @@ void register_claim_contract(const contract_registrar& test) {
     on.add("b");
     CHECK(next_due() == 30'000);
     on.clock().advance(30s);
-    CHECK(next_due() == 40'000);  // a suspect waits for nothing
-    const auto suspect = on.claim_suspect();
+    CHECK(next_due() == 40'000);  // an orphan waits for nothing
+    const auto orphan = on.claim_orphan();
     on.clock().advance(-30s);
     CHECK(next_due() == 40'000);
-    on.settle(bench::bury(suspect));
+    on.settle(bench::bury(orphan));
     CHECK(next_due() == 40'000);
     on.add(due_at("c", sample_instant + 7s));
     CHECK(next_due() == 7'000);
@@ -997,7 +997,7 @@ void register_claim_contract(const contract_registrar& test) {
     const auto claims = on.store().turn({}, {1, std::chrono::milliseconds::max()}).claimed;
     CHECK((on.store().find("a")->leased_until == max_instant));
     on.clock().advance(24h * 365);
-    CHECK(on.claim_suspects().empty());
+    CHECK(on.claim_orphans().empty());
     CHECK(on.settle(bench::end(claims.at(0))) == settle_status::applied);
   });
 }
@@ -1070,8 +1070,8 @@ void register_settle_contract(const contract_registrar& test) {
       const turn_result later = on.look();
       CHECK(later.claimed.empty());
       CHECK_FALSE(later.next_due.has_value());
-      CHECK_FALSE(later.suspects_waiting);
-      CHECK(on.claim_suspects().empty());
+      CHECK_FALSE(later.orphans_waiting);
+      CHECK(on.claim_orphans().empty());
     }
   });
 
@@ -1096,7 +1096,7 @@ void register_settle_contract(const contract_registrar& test) {
     CHECK(on.seen("a") == "ready 1");
     CHECK(on.claim(1).at(0).failures == 0);
     on.clock().advance(30s);
-    on.settle(bench::retry(on.claim_suspect(), 0ms, ""));
+    on.settle(bench::retry(on.claim_orphan(), 0ms, ""));
     CHECK(on.seen("a") == "ready 2 due 30000, 2@30000 ");
   });
 
@@ -1168,7 +1168,7 @@ void register_settle_contract(const contract_registrar& test) {
     other.payload = "another";
     event_record twice = record_of("b");
     twice.payload = "another";
-    CHECK(on.settle(bench::end_with(on.claim_suspect(), {other, record_of("b"), twice})) == settle_status::applied);
+    CHECK(on.settle(bench::end_with(on.claim_orphan(), {other, record_of("b"), twice})) == settle_status::applied);
     CHECK(on.seen("a") == "gone");
     CHECK(on.seen("dead") == "dead-letter 1 max-attempts-exhausted at 0");
     CHECK((on.store().find("dead")->record == record_of("dead")));
@@ -1228,14 +1228,14 @@ void register_settle_contract(const contract_registrar& test) {
 
   test("settle, a write that throws leaves the history and the crash as they were", [] {
     bench on;
-    on.suspect("a");
+    on.orphan("a");
     on.clock().advance(30s);
-    const auto crashed = on.claim_suspect();
+    const auto crashed = on.claim_orphan();
     CHECK(text_of(crashed) == "a #2 solo crashed");
     CHECK(on.settle(bench::end_failing(crashed)) == settle_status::write_failed);
     CHECK(on.seen("a") == "leased 2 until 90000, 1@60000 lease expired");
     on.give_back(crashed.held);
-    CHECK(text_of(on.claim_suspect()) == "a #2 solo crashed");
+    CHECK(text_of(on.claim_orphan()) == "a #2 solo crashed");
   });
 
   test("settle, first, then expiry, then the claim, all in one turn", [] {
@@ -1247,9 +1247,9 @@ void register_settle_contract(const contract_registrar& test) {
     const turn_result result = on.store().turn(settlements, {10, 30s});
     CHECK(result.settled.at(0).status == settle_status::applied);
     CHECK(texts_of(result.claimed) == claimed_ids{"c #1", "d #1"});
-    CHECK(result.suspects_waiting);
+    CHECK(result.orphans_waiting);
     CHECK(on.seen("a") == "gone");
-    CHECK(on.seen("b") == "suspect 0");
+    CHECK(on.seen("b") == "orphan 0");
     const std::vector<settlement_type> retried{bench::retry(result.claimed.at(0))};
     CHECK(texts_of(on.store().turn(retried, {10, 30s}).claimed) == claimed_ids{"c #2"});
   });
@@ -1273,12 +1273,12 @@ void register_settle_contract(const contract_registrar& test) {
         {"expired and claimed again",
          [](bench& on, const claimed_event&) {
            on.clock().advance(30s);
-           on.claim_suspect();
+           on.claim_orphan();
          }},
         {"expired twice",
          [](bench& on, const claimed_event&) {
            on.clock().advance(30s);
-           on.claim_suspect();
+           on.claim_orphan();
            on.clock().advance(30s);
            on.look();
          }},
@@ -1361,7 +1361,7 @@ void register_settle_contract(const contract_registrar& test) {
     }
     CHECK(on.written() == texts{"late"});
     CHECK(on.seen("b") == "ready 1 due 86401000, 1@86400000 late");
-    CHECK_FALSE(on.look().suspects_waiting);
+    CHECK_FALSE(on.look().orphans_waiting);
   });
 }
 
@@ -1377,27 +1377,27 @@ void register_lease_contract(const contract_registrar& test) {
     on.add("a");
     on.claim_one();
     on.clock().advance(29'999ms);
-    CHECK_FALSE(on.look().suspects_waiting);
+    CHECK_FALSE(on.look().orphans_waiting);
     CHECK(on.seen("a") == "leased 1 until 30000");
     on.clock().advance(1ms);
-    CHECK(on.look().suspects_waiting);
-    CHECK(on.seen("a") == "suspect 0");
+    CHECK(on.look().orphans_waiting);
+    CHECK(on.seen("a") == "orphan 0");
   });
 
-  test("expiry, an ordinary attempt: its number given back, and a suspect for solo claims alone", [] {
+  test("expiry, an ordinary attempt: its number given back, and an orphan for solo claims alone", [] {
     bench on;
     on.add("a");
     on.settle(bench::retry(on.claim_one(), 0ms, "busy"));
     CHECK(text_of(on.claim_one()) == "a #2");
     on.clock().advance(30s);
     CHECK(on.claim().empty());
-    CHECK(on.seen("a") == "suspect 1, 1@0 busy");
+    CHECK(on.seen("a") == "orphan 1, 1@0 busy");
     CHECK(on.store().has_unfinished());
-    CHECK(text_of(on.claim_suspect()) == "a #2 solo");
+    CHECK(text_of(on.claim_orphan()) == "a #2 solo");
     CHECK(on.seen("a") == "leased 2 until 60000, 1@0 busy");
   });
 
-  test("expiry, of a whole batch: one suspect at a time, beside the ordinary events", [] {
+  test("expiry, of a whole batch: one orphan at a time, beside the ordinary events", [] {
     bench on;
     on.add("a", "b", "c", "d");
     const auto survivor = on.claim(3).at(1);
@@ -1406,72 +1406,72 @@ void register_lease_contract(const contract_registrar& test) {
     on.clock().advance(1s);
     const turn_result ordinary = on.look();
     CHECK(texts_of(ordinary.claimed) == claimed_ids{"d #1"});
-    CHECK(ordinary.suspects_waiting);
+    CHECK(ordinary.orphans_waiting);
     CHECK(on.seen("b") == "leased 1 until 59000");
-    CHECK(text_of(on.claim_suspects(10).at(0)) == "a #1 solo");
-    CHECK(on.look().suspects_waiting);
-    CHECK(text_of(on.claim_suspects(10).at(0)) == "c #1 solo");
-    CHECK_FALSE(on.look().suspects_waiting);
-    CHECK(on.claim_suspects().empty());
+    CHECK(text_of(on.claim_orphans(10).at(0)) == "a #1 solo");
+    CHECK(on.look().orphans_waiting);
+    CHECK(text_of(on.claim_orphans(10).at(0)) == "c #1 solo");
+    CHECK_FALSE(on.look().orphans_waiting);
+    CHECK(on.claim_orphans().empty());
   });
 
-  test("expiry, a suspect's claim recovers leases and leaves ordinary events alone", [] {
+  test("expiry, an orphan's claim recovers leases and leaves ordinary events alone", [] {
     bench on;
     on.add("a");
     on.claim_one();
     on.clock().advance(30s);
     on.add("b");
-    const turn_result result = on.store().turn({}, {10, 30s, claim_kind::suspect});
+    const turn_result result = on.store().turn({}, {10, 30s, claim_kind::orphan});
     CHECK(texts_of(result.claimed) == claimed_ids{"a #1 solo"});
-    CHECK_FALSE(result.suspects_waiting);
+    CHECK_FALSE(result.orphans_waiting);
     CHECK(on.seen("b") == "ready 0 due 30000");
-    CHECK(on.store().turn({}, {0, 30s, claim_kind::suspect}).claimed.empty());
+    CHECK(on.store().turn({}, {0, 30s, claim_kind::orphan}).claimed.empty());
   });
 
   test("expiry, a solo attempt: it keeps its number, is noted as a failure and has crashed", [] {
     bench on;
-    const auto solo = on.suspect("a");
+    const auto solo = on.orphan("a");
     CHECK(solo.solo);
     CHECK_FALSE(solo.crashed);
     on.clock().advance(30s);
     CHECK(on.claim().empty());
-    CHECK(on.seen("a") == "suspect 1, 1@60000 lease expired");
-    const auto second = on.claim_suspect();
+    CHECK(on.seen("a") == "orphan 1, 1@60000 lease expired");
+    const auto second = on.claim_orphan();
     CHECK(text_of(second) == "a #2 solo crashed");
     CHECK(second.failures == 1);
     on.clock().advance(30s);
-    CHECK(text_of(on.claim_suspect()) == "a #3 solo crashed");
+    CHECK(text_of(on.claim_orphan()) == "a #3 solo crashed");
     CHECK(on.seen("a") == "leased 3 until 120000, 1@60000 lease expired, 2@90000 lease expired");
   });
 
   test("expiry, solo attempts again and again: the last failures kept", [] {
     bench on{2U};
-    on.suspect("a");
+    on.orphan("a");
     for (int crash = 1; crash <= 3; ++crash) {
       on.clock().advance(30s);
-      on.claim_suspect();
+      on.claim_orphan();
     }
     CHECK(on.seen("a") == "leased 4 until 150000, 2@90000 lease expired, 3@120000 lease expired");
   });
 
-  test("expiry, a suspect that is settled has not crashed any more and is an ordinary event", [] {
+  test("expiry, an orphan that is settled has not crashed any more and is an ordinary event", [] {
     bench on;
-    on.suspect("a");
+    on.orphan("a");
     on.clock().advance(30s);
-    on.settle(bench::retry(on.claim_suspect(), 0ms, "busy"));
+    on.settle(bench::retry(on.claim_orphan(), 0ms, "busy"));
     CHECK(on.seen("a") == "ready 2 due 60000, 1@60000 lease expired, 2@60000 busy");
     const auto next = on.claim_one();
     CHECK(text_of(next) == "a #3");
     CHECK(next.failures == 2);
     on.clock().advance(30s);
-    CHECK(text_of(on.claim_suspect()) == "a #3 solo");
+    CHECK(text_of(on.claim_orphan()) == "a #3 solo");
   });
 
-  test("expiry, a crashed suspect as a dead letter with the attempts and the history that it had", [] {
+  test("expiry, a crashed orphan as a dead letter with the attempts and the history that it had", [] {
     bench on;
-    on.suspect("a");
+    on.orphan("a");
     on.clock().advance(30s);
-    const auto crashed = on.claim_suspect();
+    const auto crashed = on.claim_orphan();
     auto buried = bench::bury(crashed);
     buried.attempt = crashed.attempt - 1;
     CHECK(on.settle(buried) == settle_status::applied);
@@ -1480,7 +1480,7 @@ void register_lease_contract(const contract_registrar& test) {
 
   test("expiry, a solo attempt that is settled late, before anybody has noticed: applied", [] {
     bench on;
-    const auto solo = on.suspect("a");
+    const auto solo = on.orphan("a");
     on.clock().advance(1h);
     CHECK(on.settle(bench::end(solo)) == settle_status::applied);
     CHECK(on.seen("a") == "gone");
@@ -1497,9 +1497,9 @@ void register_lease_contract(const contract_registrar& test) {
     CHECK(on.renew(claimed.held, 5s));
     CHECK(on.seen("a") == "leased 1 until 25000");
     on.clock().advance(4'999ms);
-    CHECK_FALSE(on.look().suspects_waiting);
+    CHECK_FALSE(on.look().orphans_waiting);
     on.clock().advance(1ms);
-    CHECK(on.look().suspects_waiting);
+    CHECK(on.look().orphans_waiting);
   });
 
   test("renew, one answer for each lease, in their order", [] {
@@ -1517,7 +1517,7 @@ void register_lease_contract(const contract_registrar& test) {
     const auto claimed = on.claim_one();
     on.clock().advance(1h);
     CHECK(on.renew(claimed.held));
-    CHECK_FALSE(on.look().suspects_waiting);
+    CHECK_FALSE(on.look().orphans_waiting);
     CHECK(on.settle(bench::end(claimed)) == settle_status::applied);
   });
 
@@ -1536,18 +1536,18 @@ void register_lease_contract(const contract_registrar& test) {
     CHECK(texts_of(on.claim()) == claimed_ids{"a #2", "b #1"});
   });
 
-  test("give_back, a solo attempt: a suspect as before", [] {
+  test("give_back, a solo attempt: an orphan as before", [] {
     bench on;
-    const auto solo = on.suspect("a");
+    const auto solo = on.orphan("a");
     CHECK(on.give_back(solo.held) == 1);
-    CHECK(on.seen("a") == "suspect 0");
+    CHECK(on.seen("a") == "orphan 0");
     CHECK(on.claim().empty());
-    CHECK(text_of(on.claim_suspect()) == "a #1 solo");
+    CHECK(text_of(on.claim_orphan()) == "a #1 solo");
     on.clock().advance(30s);
-    const auto crashed = on.claim_suspect();
+    const auto crashed = on.claim_orphan();
     CHECK(on.give_back(crashed.held) == 1);
-    CHECK(on.seen("a") == "suspect 1, 1@60000 lease expired");
-    CHECK(text_of(on.claim_suspect()) == "a #2 solo crashed");
+    CHECK(on.seen("a") == "orphan 1, 1@60000 lease expired");
+    CHECK(text_of(on.claim_orphan()) == "a #2 solo crashed");
   });
 
   test("give_back, says how many it gave back", [] {
@@ -1585,7 +1585,7 @@ void register_other_contract(const contract_registrar& test) {
     CHECK_FALSE(on.store().find("A").has_value());
   });
 
-  test("has_unfinished, ready, scheduled, leased and suspect; not dead letters", [] {
+  test("has_unfinished, ready, scheduled, leased and orphan; not dead letters", [] {
     bench on;
     CHECK_FALSE(on.store().has_unfinished());
     on.add(due_at("a", sample_instant + 1h));
@@ -1596,9 +1596,9 @@ void register_other_contract(const contract_registrar& test) {
     CHECK(on.store().has_unfinished());
     on.clock().advance(1h);
     on.look();
-    CHECK(on.seen("a") == "suspect 0 due 3600000");
+    CHECK(on.seen("a") == "orphan 0 due 3600000");
     CHECK(on.store().has_unfinished());
-    on.settle(bench::bury(on.claim_suspect()));
+    on.settle(bench::bury(on.claim_orphan()));
     CHECK_FALSE(on.store().has_unfinished());
   });
 
@@ -1622,7 +1622,7 @@ void register_other_contract(const contract_registrar& test) {
     CHECK(on.renew(claims[1].held));
     CHECK(on.seen("b") == "leased 1 until -3570000");
     on.clock().advance(30s);
-    CHECK(text_of(on.claim_suspect()) == "b #1 solo");
+    CHECK(text_of(on.claim_orphan()) == "b #1 solo");
     CHECK(text_of(on.claim_one()) == "a #2");
     on.clock().advance(1h - 30s);
     CHECK(text_of(on.claim_one()) == "c #1");
@@ -1634,7 +1634,7 @@ void register_other_contract(const contract_registrar& test) {
     const auto old = on.claim_one();
     on.clock().advance(24h * 365);
     CHECK(text_of(on.claim_one()) == "b #1");
-    CHECK(text_of(on.claim_suspect()) == "a #1 solo");
+    CHECK(text_of(on.claim_orphan()) == "a #1 solo");
     on.clock().set(sample_instant);
     CHECK(on.settle(bench::end(old)) == settle_status::stale);
     CHECK_FALSE(on.renew(old.held));
@@ -1681,7 +1681,7 @@ void register_other_contract(const contract_registrar& test) {
         expect(held.insert(each.record.id).second, "held twice");
         expect(each.attempt == 1 || each.attempt == 2, "attempted too often or too seldom");
       }
-      expect(!result.suspects_waiting, "expired");
+      expect(!result.orphans_waiting, "expired");
       return !faults.empty() || (mine.empty() && ended.size() == events);
     };
     const auto work = [&] {

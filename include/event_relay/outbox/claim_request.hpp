@@ -13,7 +13,7 @@ namespace event_relay {
 
 enum class claim_kind {
   ordinary,  ///< events that are ready, oldest first
-  suspect,   ///< one event whose worker vanished
+  orphan,    ///< one event whose worker vanished
 };
 
 /// Of the events of this name, at most so many in one claim.
@@ -25,7 +25,7 @@ struct claim_quota {
 };
 
 struct claim_request {
-  /// At most so many; 0 claims nothing. Of suspects there is never more than one.
+  /// At most so many; 0 claims nothing. Of orphans there is never more than one.
   std::size_t limit = 0;
   /// How long the lease holds unless it is renewed.
   std::chrono::milliseconds length{0};

@@ -57,7 +57,7 @@ struct claimed_event {
   event_record record;
   /// This attempt's number; it is stored before the attempt runs.
   attempt_number attempt = 1;
-  /// Claimed as a suspect: nothing else may run in the process meanwhile.
+  /// Claimed as an orphan: nothing else may run in the process meanwhile.
   bool solo = false;
   /// Its last attempt was a solo one and ended with its lease, by a crash most likely. That attempt counts.
   bool crashed = false;
@@ -78,7 +78,7 @@ struct failure_record {
 enum class event_state {
   ready,        ///< waits to be claimed, or for its instant
   leased,       ///< a worker has it
-  suspect,      ///< its worker vanished; it is claimed alone
+  orphan,       ///< its worker vanished; it is claimed alone
   dead_letter,  ///< no further attempt is made
   blocked,      ///< waits for an earlier event of its key
   processed,    ///< kept for a while
@@ -88,7 +88,7 @@ constexpr std::string_view wire_name(event_state state) {
   switch (state) {
     case event_state::ready: return "ready";
     case event_state::leased: return "leased";
-    case event_state::suspect: return "suspect";
+    case event_state::orphan: return "orphan";
     case event_state::dead_letter: return "dead-letter";
     case event_state::blocked: return "blocked";
     case event_state::processed: return "processed";

@@ -31,7 +31,7 @@ struct family_limit {
   /// Attempts at a time, 1 or more.
   std::optional<std::size_t> running = std::nullopt;
   /// Attempts a second, 1 to 1000000, counted when their events are claimed: in a time t no more than t times
-  /// this, and a tenth of a second's (or 1, if that is less) at once. A suspect, which is alone, is not put off
+  /// this, and a tenth of a second's (or 1, if that is less) at once. An orphan, which is alone, is not put off
   /// for either limit, but counts.
   std::optional<std::uint32_t> per_second = std::nullopt;
 };

@@ -81,7 +81,7 @@ class family_reservation {
       return;
     }
     for (const claimed_event& each : claimed) {
-      if (const auto gate = kind_ == claim_kind::suspect ? limits_->gate_of(each.record.name) : nullptr) {
+      if (const auto gate = kind_ == claim_kind::orphan ? limits_->gate_of(each.record.name) : nullptr) {
         gate->enter_anyway(now_);
         places_.push_back(std::make_shared<family_place>(gate, 1));
       }

@@ -36,7 +36,7 @@ struct queue_metrics {
   /// Wait for their instant.
   std::uint64_t scheduled = 0;
   std::uint64_t leased = 0;
-  std::uint64_t suspects = 0;
+  std::uint64_t orphans = 0;
   /// Wait for an earlier event of their key.
   std::uint64_t blocked = 0;
   std::uint64_t dead_letters = 0;
@@ -48,7 +48,7 @@ struct queue_metrics {
   std::vector<outcome_counts> outcomes = {};
 
   /// All that has not ended.
-  constexpr std::uint64_t depth() const { return ready + scheduled + leased + suspects + blocked; }
+  constexpr std::uint64_t depth() const { return ready + scheduled + leased + orphans + blocked; }
 
   bool operator==(const queue_metrics&) const = default;
 };

@@ -76,8 +76,8 @@ struct turn_result {
   std::vector<settle_result> settled;
   /// Oldest first.
   std::vector<claimed_event> claimed;
-  /// Whether suspects wait to be claimed.
-  bool suspects_waiting = false;
+  /// Whether orphans wait to be claimed.
+  bool orphans_waiting = false;
   /// When the earliest event becomes ready, or the earliest lease ends; known if fewer events were claimed
   /// than asked for. Events of a name whose quota is used up do not matter. Absent if there is none.
   std::optional<instant> next_due = std::nullopt;

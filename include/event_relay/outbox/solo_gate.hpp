@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Keeps a suspect alone: while an event that may kill the process is attempted, nothing else runs in it, so
+// Keeps an orphan alone: while an event that may kill the process is attempted, nothing else runs in it, so
 // a crash is that event's and costs no other an attempt.
 #pragma once
 
@@ -22,7 +22,7 @@ class solo_gate {
     return gate;
   }
 
-  /// Held while events run that are nobody's suspects; false if `stop` was requested first.
+  /// Held while events run that are nobody's orphans; false if `stop` was requested first.
   class shared_pass {
    public:
     explicit shared_pass(solo_gate& gate, const std::stop_token& stop = {}) : gate_{gate} {
@@ -47,7 +47,7 @@ class solo_gate {
     bool is_held_ = false;
   };
 
-  /// Held while a suspect runs; false if `stop` was requested, or `at_most` was over, first.
+  /// Held while an orphan runs; false if `stop` was requested, or `at_most` was over, first.
   class solo_pass {
    public:
     explicit solo_pass(solo_gate& gate, const std::stop_token& stop = {},

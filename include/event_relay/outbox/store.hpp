@@ -25,11 +25,11 @@ namespace event_relay {
 /// - `append(host, records)` stores events in the transaction that is open on the host's connection: they
 ///   are seen when it commits and vanish when it is rolled back. The answers are in the records' order.
 /// - `turn(settlements, request)` is one transaction that stores what became of attempts, turns expired
-///   leases into suspects, and then claims what `request` asks for. It gives each claimed event its attempt's
+///   leases into orphans, and then claims what `request` asks for. It gives each claimed event its attempt's
 ///   number and a token above all earlier ones, committed before it returns.
 ///     - A settlement counts only while its lease is the event's current one; otherwise it is `stale`.
 ///       Its history, follow-ups and write are applied with it or not at all.
-///     - A lease that has expired gives the attempt's number back and makes the event a suspect. If the
+///     - A lease that has expired gives the attempt's number back and makes the event an orphan. If the
 ///       attempt was a solo one, it keeps its number, gets a failure "lease expired", and is `crashed`.
 ///     - No more events of a name are claimed than its quota allows, and however many wait for theirs, they
 ///       keep no others waiting.
@@ -44,7 +44,7 @@ namespace event_relay {
 ///   ordering keys, others at each call, and frees a key's next event where nothing blocks it any more: what ends
 ///   an event does that, this is for what a fault has left. It deletes up to `limit` processed events that
 ///   have been kept for their time. True if it deleted as many as it might, and so may find more at once.
-/// - `has_unfinished()`: whether anything is ready, scheduled, leased or suspect, for anybody.
+/// - `has_unfinished()`: whether anything is ready, scheduled, leased or orphan, for anybody.
 /// - `now()` is the one time of the store, which leases and instants go by.
 /// - `signal()` is woken when events may have become ready.
 /// - `warning()` says, once, what an operator should know; nothing otherwise.

@@ -63,11 +63,11 @@ class worker {
   /// long as it takes; what an injected part throws ends it, and is thrown again here.
   worker_report run(const std::stop_token& stop) { return run_threads(stop, until::stopped); }
 
-  /// The same, and until nothing is ready, scheduled, leased or suspect, for this worker or any other. A store
+  /// The same, and until nothing is ready, scheduled, leased or orphan, for this worker or any other. A store
   /// error that waiting cannot mend (see `is_retryable`) ends it as well, and is thrown.
   worker_report run_until_done(const std::stop_token& stop = {}) { return run_threads(stop, until::done); }
 
-  /// One step, on the calling thread: one claim, its attempts, and their settlement. A suspect is a step of
+  /// One step, on the calling thread: one claim, its attempts, and their settlement. An orphan is a step of
   /// its own. Throws what the store throws; attempts that were made are then settled by the next step.
   worker_report run_once() {
     own_hand_.step({}, hand::step_end::after_one_batch);

@@ -19,11 +19,11 @@ namespace event_relay {
 
 /// The steps, beside those that bear an event's name.
 namespace outbox_steps {
-inline constexpr std::string_view dead_letter = "outbox.dead-letter";    ///< without its handler having been run
-inline constexpr std::string_view stale_settle = "outbox.stale-settle";  ///< an attempt's end was refused
-inline constexpr std::string_view lease_lost = "outbox.lease-lost";      ///< another has the event by now
-inline constexpr std::string_view run_too_long = "outbox.run-too-long";  ///< beyond its maximum run time
-inline constexpr std::string_view suspects_put_off = "outbox.suspects-put-off";  ///< none can be alone for now
+inline constexpr std::string_view dead_letter = "outbox.dead-letter";          ///< without its handler having been run
+inline constexpr std::string_view stale_settle = "outbox.stale-settle";        ///< an attempt's end was refused
+inline constexpr std::string_view lease_lost = "outbox.lease-lost";            ///< another has the event by now
+inline constexpr std::string_view run_too_long = "outbox.run-too-long";        ///< beyond its maximum run time
+inline constexpr std::string_view orphans_put_off = "outbox.orphans-put-off";  ///< none can be alone for now
 inline constexpr std::string_view heartbeat_failed = "outbox.heartbeat-failed";  ///< leases were not renewed
 inline constexpr std::string_view give_back_failed = "outbox.give-back-failed";  ///< they will expire instead
 inline constexpr std::string_view store_paused = "outbox.store-paused";          ///< the store failed; work waits

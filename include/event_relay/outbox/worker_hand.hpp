@@ -37,8 +37,8 @@ struct worker_parts {
   Handler handler;
   Options options;
   lease_keeper keeper = {};
-  /// Suspects are left to other processes until then.
-  std::atomic<instant> no_suspect_before = instant{};
+  /// Orphans are left to other processes until then.
+  std::atomic<instant> no_orphan_before = instant{};
 
   auto& store() { return outbox.store(); }
   auto crumbs() { return worker_breadcrumbs{options.sink(), options.sources()}; }
@@ -62,16 +62,16 @@ class worker_hand {
   worker_hand& operator=(const worker_hand&) = delete;
 
   /// Settles what an earlier step could not, then claims, attempts and settles: one batch, or batch after
-  /// batch until nothing is ready, `stop` is requested, or a suspect is to be attempted, which is a step of
+  /// batch until nothing is ready, `stop` is requested, or an orphan is to be attempted, which is a step of
   /// its own. Returns whether the next step may find work at once.
   bool step(const std::stop_token& stop, step_end end) {
     // Where a stop was requested, no attempt begins, so it does not matter that nothing was waited for.
-    if (is_suspects_turn_ || is_holding_a_suspect()) {
+    if (claims_orphan_next_ || is_holding_a_orphan()) {
       const solo_gate::solo_pass alone{solo_gate::of_process(), stop, parts_.options.limits().lease};
       if (alone || stop.stop_requested() || !attempts_.empty()) {
-        return step(stop, end, claim_kind::suspect);
+        return step(stop, end, claim_kind::orphan);
       }
-      put_suspects_off();
+      put_orphans_off();
     }
     const solo_gate::shared_pass together{solo_gate::of_process(), stop};
     return step(stop, end, claim_kind::ordinary);
@@ -87,8 +87,8 @@ class worker_hand {
  private:
   bool step(const std::stop_token& stop, step_end end, claim_kind kind) {
     const std::size_t batch = parts_.options.limits().batch;
-    // A suspect's turn is followed by the others', so that neither waits for all of the other.
-    is_suspects_turn_ = false;
+    // An orphan's turn is followed by the others', so that neither waits for all of the other.
+    claims_orphan_next_ = false;
     bool found_work = false;
     if (is_empty()) {
       if (stop.stop_requested()) {
@@ -102,27 +102,27 @@ class worker_hand {
         attempt_next(stop);
       }
       const bool goes_on = end == step_end::when_nothing_is_left && kind == claim_kind::ordinary && next_.empty() &&
-                           !is_suspects_turn_ && !stop.stop_requested() && !solo_gate::of_process().solo_is_wanted();
+                           !claims_orphan_next_ && !stop.stop_requested() && !solo_gate::of_process().solo_is_wanted();
       turn(kind, goes_on ? batch : 0);
     }
-    return found_work || is_suspects_turn_;
+    return found_work || claims_orphan_next_;
   }
 
-  // Another attempt of this process lasts, perhaps for ever, and no suspect can be alone. It may hold the others
+  // Another attempt of this process lasts, perhaps for ever, and no orphan can be alone. It may hold the others
   // up for a lease's length again, but for most of the time it must not.
-  void put_suspects_off() {
+  void put_orphans_off() {
     const std::chrono::milliseconds lease = parts_.options.limits().lease;
-    is_suspects_turn_ = false;
-    parts_.no_suspect_before = saturating_add(parts_.store().now(), lease * 10);
+    claims_orphan_next_ = false;
+    parts_.no_orphan_before = saturating_add(parts_.store().now(), lease * 10);
     report_.lost_breadcrumbs +=
-        parts_.crumbs().say(outbox_steps::suspects_put_off, breadcrumb_status::warned,
+        parts_.crumbs().say(outbox_steps::orphans_put_off, breadcrumb_status::warned,
                             fmt::format("another attempt of this process has lasted for {} ms or more", lease.count()));
     give_back_waiting();
     parts_.keeper.drop(kept_, next_.size());
     next_.clear();
   }
 
-  bool is_holding_a_suspect() const {
+  bool is_holding_a_orphan() const {
     const std::vector<claimed_event>& held = attempts_.empty() ? next_ : claims_;
     return !held.empty() && held.front().solo;
   }
@@ -192,8 +192,8 @@ class worker_hand {
         next_ = std::move(result.claimed);
         parts_.keeper.hold_all(kept_, next_, saturating_add(now, limits.lease), families);
       }
-      is_suspects_turn_ = kind == claim_kind::ordinary && result.suspects_waiting &&
-                          parts_.store().now() >= parts_.no_suspect_before.load();
+      claims_orphan_next_ = kind == claim_kind::ordinary && result.orphans_waiting &&
+                            parts_.store().now() >= parts_.no_orphan_before.load();
     }
     if (!settlements.empty()) {
       take_answers(std::move(result.settled));
@@ -255,7 +255,7 @@ class worker_hand {
   std::vector<claimed_event> next_;    // claimed, not begun
   std::vector<claimed_event> claims_;  // what `attempts_` refer to
   std::vector<finished> attempts_;     // made, not settled
-  bool is_suspects_turn_ = false;
+  bool claims_orphan_next_ = false;
   std::optional<instant> next_due_;
   worker_report report_;
 };

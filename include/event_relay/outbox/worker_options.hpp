@@ -34,7 +34,7 @@ struct worker_limits {
   attempt_number max_attempts = 3;
   /// Attempts at a time. One, until the host knows that its handler may be called by several threads.
   std::size_t threads = 1;
-  /// Events of one claim. They are settled together, and a crash makes suspects of all that were unsettled.
+  /// Events of one claim. They are settled together, and a crash makes orphans of all that were unsettled.
   /// A hundred share the cost of a commit so far that more bring little.
   std::size_t batch = 100;
   /// How long a claim holds without a heartbeat, and so how long it takes until a crashed worker's events are

@@ -31,8 +31,8 @@ namespace event_relay::postgres::detail {
 
 using time_told = std::optional<std::int64_t>;
 
-// Expired leases make suspects. An attempt that was not alone is forgotten; a solo one counts as failed. Returns
-// whether there are suspects now.
+// Expired leases make orphans. An attempt that was not alone is forgotten; a solo one counts as failed. Returns
+// whether there are orphans now.
 inline bool expire(session& on, const time_told& time, std::int64_t from, std::int64_t kept) {
   return on.integer(
              "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_PG_TIME
@@ -114,7 +114,7 @@ inline constexpr std::string_view lease_within_quotas =
     "LIMIT coalesce(q.most, $6) FOR UPDATE SKIP LOCKED) f ORDER BY f.available_at, f.row LIMIT "
     "$6), " EVENT_RELAY_PG_LEASE_DUE;
 
-inline constexpr std::string_view lease_suspect =
+inline constexpr std::string_view lease_orphan =
     "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_PG_TIME
     " AS now), due AS MATERIALIZED (SELECT e.row, NULL::text AS ordering_key FROM {events} e WHERE e.state = 2 "
     "ORDER BY e.row LIMIT 1 FOR UPDATE SKIP LOCKED), " EVENT_RELAY_PG_LEASE_DUE;
@@ -159,8 +159,8 @@ std::vector<claimed_event> claim(session& on, const claim_request& request, Cloc
                                  std::int64_t kept) {
   const time_told time = told_time(clock);
   const std::int64_t length = addable(request.length);
-  if (request.kind == claim_kind::suspect) {
-    return in_order(lease_due(on, lease_suspect, true, kept, time, length, true));
+  if (request.kind == claim_kind::orphan) {
+    return in_order(lease_due(on, lease_orphan, true, kept, time, length, true));
   }
   leased_part all;
   const bool has_quotas = !request.quotas.empty();
@@ -203,10 +203,10 @@ inline std::optional<instant> earlier(const std::optional<instant>& one, const s
 struct outlook {
   std::optional<instant> ready;
   std::optional<instant> lease_end;
-  bool has_suspects = false;
+  bool has_orphans = false;
 };
 
-// When something comes due, and whether suspects wait. It reads only.
+// When something comes due, and whether orphans wait. It reads only.
 inline outlook look_ahead(session& on, const turn_result& result, const claim_request& request, std::int64_t ready_from,
                           std::int64_t leased_from) {
   outlook found;

@@ -84,7 +84,7 @@ inline queue_metrics read_metrics(session& on, const time_told& time) {
           metrics.oldest_lag = metrics.at - std::max(*oldest, min_instant);
         }
         metrics.leased = count(5);
-        metrics.suspects = count(6);
+        metrics.orphans = count(6);
         metrics.dead_letters = count(7);
         metrics.held_keys = count(8);
       },

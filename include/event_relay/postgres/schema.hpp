@@ -22,7 +22,7 @@ namespace detail {
 /// The states are the numbers of `event_state`; instants are milliseconds since 1970.
 ///
 /// An event with a key is in the claim's index until a claim finds it behind another of its key; then it is blocked
-/// (see ordering.hpp). A key is **taken** while one of its events is leased or a suspect, or is a dead letter
+/// (see ordering.hpp). A key is **taken** while one of its events is leased or an orphan, or is a dead letter
 /// that holds it: the unique index sees to it that there is one such event at most.
 ///
 /// The tables change all the time, so they are vacuumed after so many rows, not after a part of them.

@@ -103,7 +103,7 @@ class store {
       if (settlements.empty()) {
         if (auto claimed = still_held(lent.on, unsure_.take_claimed(request.kind, request.limit), request.length);
             !claimed.empty()) {
-          return turn_result{.settled = {}, .claimed = std::move(claimed), .suspects_waiting = false};
+          return turn_result{.settled = {}, .claimed = std::move(claimed), .orphans_waiting = false};
         }
       }
       if (const std::uint64_t changed = windows_changed_.load(); lent.windows_seen != changed) {

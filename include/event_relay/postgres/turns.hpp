@@ -185,7 +185,7 @@ class turn_taker {
 
   void claim_next(turn_result& result, const claim_request& request) {
     const instant began = clock_.now();
-    result.suspects_waiting =
+    result.orphans_waiting =
         expire(on_, told_time(clock_), lent_.leased.begin(began), std::int64_t{options_.failures_kept});
     lent_.leased.end(integer_of(began), 0, clock_.now());  // no lease that ended before is left
     result.claimed = claim(on_, request, clock_, lent_.ready, options_.failures_kept);
@@ -195,7 +195,7 @@ class turn_taker {
     const bool has_window = request.kind == claim_kind::ordinary && request.quotas.empty();
     const std::int64_t ready_from = has_window ? lent_.ready.from() : scan_window::from_the_start;
     const outlook found = look_ahead(on_, result, request, ready_from, lent_.leased.from());
-    result.suspects_waiting = found.has_suspects;
+    result.orphans_waiting = found.has_orphans;
     if (result.claimed.size() < request.limit) {
       result.next_due = earlier(found.ready, found.lease_end);
       if (has_window) {

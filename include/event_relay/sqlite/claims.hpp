@@ -17,7 +17,7 @@
 
 namespace event_relay::sqlite::detail {
 
-// When something comes due, and whether suspects wait. It reads only.
+// When something comes due, and whether orphans wait. It reads only.
 inline void look_ahead(connection& database, turn_result& result, const claim_request& request) {
   if (result.claimed.size() < request.limit) {
     const auto earliest = [&](std::string_view sql) {
@@ -30,10 +30,10 @@ inline void look_ahead(connection& database, turn_result& result, const claim_re
     const auto freed = earliest("SELECT min(leased_until) FROM " EVENT_RELAY_LEASED);
     result.next_due = ready && freed ? std::min(ready, freed) : ready ? ready : freed;
   }
-  result.suspects_waiting = database.integer("SELECT EXISTS (SELECT 1 FROM " EVENT_RELAY_SUSPECTS ")", 0) != 0;
+  result.orphans_waiting = database.integer("SELECT EXISTS (SELECT 1 FROM " EVENT_RELAY_ORPHANS ")", 0) != 0;
 }
 
-// Expired leases make suspects. An attempt that was not alone is forgotten; a solo one counts as failed. REPLACE: see
+// Expired leases make orphans. An attempt that was not alone is forgotten; a solo one counts as failed. REPLACE: see
 // `keep_failure`.
 inline void expire(connection& database, instant now, std::uint32_t kept) {
   database.execute(
@@ -60,7 +60,7 @@ inline void claim(connection& database, turn_result& result, const claim_request
   const std::int64_t token =
       database.integer("UPDATE main.event_relay_outbox SET last_token = last_token + 1 RETURNING last_token", 0);
   const std::int64_t until = integer_of(saturating_add(now, request.length));
-  const bool is_solo = request.kind == claim_kind::suspect;
+  const bool is_solo = request.kind == claim_kind::orphan;
   const auto take = [&](const row& at) {
     result.claimed.push_back({.held = {at.integer(0), static_cast<std::uint64_t>(token)},
                               .record = record_of(at, 4),
@@ -72,7 +72,7 @@ inline void claim(connection& database, turn_result& result, const claim_request
   if (is_solo) {
     database.query(
         "UPDATE main.event_relay_events SET state = 1, attempt = attempt + 1, token = ?1, leased_until = ?2, solo = 1 "
-        "WHERE row = (SELECT min(row) FROM " EVENT_RELAY_SUSPECTS
+        "WHERE row = (SELECT min(row) FROM " EVENT_RELAY_ORPHANS
         ") "
         "RETURNING row, attempt, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS,
         take, token, until);

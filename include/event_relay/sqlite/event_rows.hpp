@@ -34,7 +34,7 @@ using event_relay::detail::row_limit;
 // all rows (https://sqlite.org/lang_indexedby.html).
 #define EVENT_RELAY_READY "main.event_relay_events INDEXED BY event_relay_ready WHERE state = 0"
 #define EVENT_RELAY_LEASED "main.event_relay_events INDEXED BY event_relay_leased WHERE state = 1"
-#define EVENT_RELAY_SUSPECTS "main.event_relay_events INDEXED BY event_relay_suspects WHERE state = 2"
+#define EVENT_RELAY_ORPHANS "main.event_relay_events INDEXED BY event_relay_suspects WHERE state = 2"
 #define EVENT_RELAY_DEAD "main.event_relay_events INDEXED BY event_relay_dead_letters WHERE state = 3"
 #define EVENT_RELAY_HOLDERS \
   "main.event_relay_events INDEXED BY event_relay_holders WHERE state = 3 AND heads_key IS NOT NULL"

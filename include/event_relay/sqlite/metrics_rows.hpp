@@ -51,7 +51,7 @@ inline queue_metrics read_metrics(connection& database, instant now) {
   });
   metrics.scheduled = count("SELECT count(*) FROM " EVENT_RELAY_READY " AND available_at > ?", integer_of(now));
   metrics.leased = count("SELECT count(*) FROM " EVENT_RELAY_LEASED);
-  metrics.suspects = count("SELECT count(*) FROM " EVENT_RELAY_SUSPECTS);
+  metrics.orphans = count("SELECT count(*) FROM " EVENT_RELAY_ORPHANS);
   metrics.dead_letters = count("SELECT count(*) FROM " EVENT_RELAY_DEAD);
   metrics.blocked = count("SELECT count(*) FROM " EVENT_RELAY_BLOCKED);
   metrics.held_keys = count("SELECT count(*) FROM " EVENT_RELAY_HOLDERS);

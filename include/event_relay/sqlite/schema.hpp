@@ -20,7 +20,7 @@ namespace detail {
 
 /// Each brings the tables from the version that is its index to the next. One that was released is never
 /// changed. The states are the numbers of `event_state`; `heads_key` is the ordering key where the event is its
-/// key's head, as every keyed event is that is ready, leased or a suspect: so the unique index lets no two of a key
+/// key's head, as every keyed event is that is ready, leased or an orphan: so the unique index lets no two of a key
 /// be attempted at a time, whoever writes.
 inline constexpr std::array<std::string_view, 2> migrations = {R"(
 CREATE TABLE event_relay_outbox (

@@ -194,7 +194,7 @@ class store {
                            ") "
                            "OR EXISTS (SELECT 1 FROM " EVENT_RELAY_LEASED
                            ") "
-                           "OR EXISTS (SELECT 1 FROM " EVENT_RELAY_SUSPECTS ")",
+                           "OR EXISTS (SELECT 1 FROM " EVENT_RELAY_ORPHANS ")",
                            0) != 0;
   }
 
@@ -250,7 +250,7 @@ class store {
       detail::look_ahead(reader_, result, request);
     }
     return (result.next_due && *result.next_due <= clock_.now()) ||
-           (request.kind == claim_kind::suspect && result.suspects_waiting);
+           (request.kind == claim_kind::orphan && result.orphans_waiting);
   }
 
   store_options options_;

@@ -115,7 +115,7 @@ class memory_rows {
   }
 
   void give_back(row& of) {
-    end_lease(of, of.is_solo ? event_state::suspect : event_state::ready);
+    end_lease(of, of.is_solo ? event_state::orphan : event_state::ready);
     --of.event.attempts;
     set_head(of.key());
   }
@@ -123,7 +123,7 @@ class memory_rows {
   void expire(instant now) {
     for (auto& [number, each] : rows_) {
       if (each.event.state == event_state::leased && *each.event.leased_until <= now) {
-        end_lease(each, event_state::suspect);
+        end_lease(each, event_state::orphan);
         each.has_crashed = each.is_solo;
         if (each.is_solo) {
           keep_failure(each, {each.event.attempts, now, "lease expired"});
@@ -135,11 +135,11 @@ class memory_rows {
   }
 
   void claim(turn_result& result, const claim_request& request, instant now) {
-    const bool is_solo = request.kind == claim_kind::suspect;
+    const bool is_solo = request.kind == claim_kind::orphan;
     std::vector<row_map::value_type*> candidates;
     for (auto& each : rows_) {
       const stored_event& event = each.second.event;
-      if (is_solo ? event.state == event_state::suspect
+      if (is_solo ? event.state == event_state::orphan
                   : event.state == event_state::ready && event.available_at <= now) {
         candidates.push_back(&each);
       }
@@ -183,7 +183,7 @@ class memory_rows {
     };
     for (const auto& [number, each] : rows_) {
       const bool is_ready = each.event.state == event_state::ready && !is_used_up(each.event.record.name);
-      result.suspects_waiting = result.suspects_waiting || each.event.state == event_state::suspect;
+      result.orphans_waiting = result.orphans_waiting || each.event.state == event_state::orphan;
       const std::optional<instant> due = is_ready                                  ? each.event.available_at
                                          : each.event.state == event_state::leased ? each.event.leased_until
                                                                                    : std::nullopt;

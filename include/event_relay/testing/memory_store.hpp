@@ -141,7 +141,7 @@ class memory_store {
     const std::lock_guard lock{mutex_};
     return std::any_of(rows_.all().begin(), rows_.all().end(), [](const auto& each) {
       const event_state state = each.second.event.state;
-      return state == event_state::ready || state == event_state::leased || state == event_state::suspect;
+      return state == event_state::ready || state == event_state::leased || state == event_state::orphan;
     });
   }
 
@@ -202,7 +202,7 @@ class memory_store {
           }
           break;
         case event_state::leased: ++metrics.leased; break;
-        case event_state::suspect: ++metrics.suspects; break;
+        case event_state::orphan: ++metrics.orphans; break;
         case event_state::blocked: ++metrics.blocked; break;
         case event_state::dead_letter:
           ++metrics.dead_letters;
