@@ -578,7 +578,7 @@ TEST_CASE("worker: a batch whose worker vanished, each event an orphan that runs
   CHECK(run_to_end(tested, bench) == worker_report{.processed = 4});
   for (const run_log::run& each : bench.log.runs()) {
     CHECK(each.attempt == 1);
-    CHECK(each.solo == (each.id != "evt-4"));
+    CHECK(each.isolated == (each.id != "evt-4"));
   }
   CHECK(bench.log.runs().size() == 4);
   // One claim each, and between two orphans the others have their turn.
@@ -740,7 +740,7 @@ struct random_history {
       const claim_kind kind = one_in(2) ? claim_kind::ordinary : claim_kind::orphan;
       for (const claimed_event& each : bench.claim_elsewhere(kind, 2)) {
         elsewhere.emplace_back(each.record.id, bench.clock.now() + bench.lease);
-        solo_elsewhere[each.record.id] += each.solo ? 1 : 0;
+        solo_elsewhere[each.record.id] += each.isolated ? 1 : 0;
       }
     }
     switch (random() % 8) {

@@ -18,7 +18,7 @@
 #include <thread>
 #include <vector>
 
-#include "event_relay/outbox/solo_gate.hpp"
+#include "event_relay/outbox/isolation_lock.hpp"
 #include "event_relay/outbox/worker.hpp"
 #include "support/catch.hpp"
 #include "support/outbox_events.hpp"
@@ -486,7 +486,7 @@ TEST_CASE(
   }
   CHECK(of_one.processed + of_other.processed == 40);
   const auto runs = bench.log.runs();
-  CHECK(std::count_if(runs.begin(), runs.end(), [](const run_log::run& each) { return each.solo; }) == 15);
+  CHECK(std::count_if(runs.begin(), runs.end(), [](const run_log::run& each) { return each.isolated; }) == 15);
   CHECK(faults_of(runs).empty());
 }
 
@@ -501,7 +501,7 @@ TEST_CASE("worker threads: an orphan, waits for another worker's event that runs
       .on("first",
           [&](const given_run&) {
             first_begun.count_down();
-            wait_until([&] { return has_orphan_begun || solo_gate::of_process().solo_is_wanted(); });
+            wait_until([&] { return has_orphan_begun || isolation_lock::of_process().isolation_is_wanted(); });
             CHECK_FALSE(happens_soon([&] { return has_orphan_begun.load(); }));
           })
       .on("orphan", [&](const given_run&) {
@@ -535,7 +535,7 @@ TEST_CASE("worker threads: an orphan, not put off by another store's worker whos
   busy_bench.handler.otherwise([&](const given_run& given) {
     if (++runs == 2) {
       is_busy.count_down();
-      wait_until([] { return solo_gate::of_process().solo_is_wanted(); });
+      wait_until([] { return isolation_lock::of_process().isolation_is_wanted(); });
     }
     if (runs < 100) {
       busy_bench.append(sample_event(given.id + '+'));
@@ -572,7 +572,7 @@ TEST_CASE("worker threads: stopped while it waits to be alone, it claims nothing
   long_begun.wait();
   worker tested{bench.box, bench.handler, sleepy_options(bench)};
   running one{tested};
-  wait_until([] { return solo_gate::of_process().solo_is_wanted(); });
+  wait_until([] { return isolation_lock::of_process().isolation_is_wanted(); });
   one.request_stop();
   may_end.count_down();
   CHECK(one.stop() == worker_report{});
@@ -582,7 +582,7 @@ TEST_CASE("worker threads: stopped while it waits to be alone, it claims nothing
 TEST_CASE("worker threads: stopped while it waits for another's orphan to end, it ends at once") {
   worker_bench bench;
   bench.append(sample_event());
-  const solo_gate::solo_pass somebody{solo_gate::of_process()};
+  const isolation_lock::isolated_pass somebody{isolation_lock::of_process()};
   worker tested{bench.box, bench.handler, bench.options()};
   std::stop_source stop;
   auto ended = std::async(std::launch::async, [&] { return tested.run(stop.get_token()); });

@@ -302,7 +302,7 @@ class crash_scene {
       all.push_back({.id = each.id,
                      .held = {0, each.token},
                      .attempt = each.attempt,
-                     .solo = each.solo,
+                     .isolated = each.isolated,
                      .started = {},
                      .from = each.from,
                      .to = each.to});
@@ -358,7 +358,7 @@ void check_poison(const crash_scene& scene) {
   std::string runs_of_doomed;
   for (const run_log::run& each : scene.runs()) {
     if (each.id == doomed) {
-      runs_of_doomed += fmt::format("{}{} ", each.attempt, each.solo ? " solo" : "");
+      runs_of_doomed += fmt::format("{}{} ", each.attempt, each.isolated ? " solo" : "");
     } else {
       CHECK(each.attempt == 1);
     }
@@ -448,7 +448,7 @@ TEST_CASE("sqlite crash: two processes at one file, one of them killed, no event
   scene.check_effects(60, false);
   auto runs = scene.runs();
   for (run_log::run& each : runs) {
-    each.solo = false;  // an orphan is alone in its own process
+    each.isolated = false;  // an orphan is alone in its own process
   }
   CHECK(faults_of(runs).empty());
 }

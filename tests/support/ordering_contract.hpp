@@ -250,7 +250,7 @@ class ordering_history {
     if (!leased_.empty()) {
       const auto at = std::next(leased_.begin(), static_cast<std::ptrdiff_t>(below(leased_.size())));
       CHECK(on_.give_back(at->second.held) == 1);
-      note(at->second.solo ? ordering_step::orphaned : ordering_step::freed, at->first);
+      note(at->second.isolated ? ordering_step::orphaned : ordering_step::freed, at->first);
       leased_.erase(at);
     }
   }

@@ -185,7 +185,7 @@ class run_log {
       shared_->runs.push_back({.id = claim.record.id,
                                .held = claim.held,
                                .attempt = claim.attempt,
-                               .solo = claim.solo,
+                               .isolated = claim.isolated,
                                .started = at,
                                .from = shared_->moments++});
     }
@@ -235,7 +235,7 @@ class run_log {
 
  private:
   static std::string named(const event_relay::claimed_event& claim) {
-    return fmt::format("{}#{}{}", claim.record.id, claim.attempt, claim.solo ? " solo" : "");
+    return fmt::format("{}#{}{}", claim.record.id, claim.attempt, claim.isolated ? " solo" : "");
   }
 
   void note(std::string line) {
@@ -269,7 +269,7 @@ inline std::vector<std::string> faults_of(const std::vector<run_log::run>& runs)
       if (runs[one].id == runs[other].id) {
         faults.push_back(runs[one].id + " runs twice at a time");
       }
-      if (runs[one].solo || runs[other].solo) {
+      if (runs[one].isolated || runs[other].solo) {
         faults.push_back(fmt::format("{} and {}: an orphan is not alone", runs[one].id, runs[other].id));
       }
     }

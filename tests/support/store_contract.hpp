@@ -144,7 +144,7 @@ inline std::string text_of(const std::optional<event_relay::stored_event>& seen)
 
 /// A claim in short: "evt-1 #2", "evt-1 #2 solo crashed".
 inline std::string text_of(const event_relay::claimed_event& claim) {
-  return fmt::format("{} #{}{}{}", claim.record.id, claim.attempt, claim.solo ? " solo" : "",
+  return fmt::format("{} #{}{}{}", claim.record.id, claim.attempt, claim.isolated ? " solo" : "",
                      claim.crashed ? " crashed" : "");
 }
 
@@ -334,7 +334,7 @@ class store_model {
 
   struct entry {
     event_relay::stored_event stored;
-    bool is_solo = false;
+    bool is_isolated = false;
     bool has_crashed = false;
   };
 
@@ -388,8 +388,8 @@ class store_model {
     for (entry& each : entries_) {
       if (each.stored.state == event_relay::event_state::leased && *each.stored.leased_until <= now) {
         release(each, event_relay::event_state::orphan);
-        each.has_crashed = each.is_solo;
-        if (each.is_solo) {
+        each.has_crashed = each.is_isolated;
+        if (each.is_isolated) {
           keep_failure(each.stored, "lease expired", now);
         } else {
           --each.stored.attempts;
@@ -434,7 +434,7 @@ class store_model {
     each.stored.state = event_relay::event_state::leased;
     each.stored.leased_until = until;
     each.stored.token = claim.held.token;
-    each.is_solo = claim.solo;
+    each.is_isolated = claim.isolated;
     ++each.stored.attempts;
   }
 
@@ -449,7 +449,7 @@ class store_model {
   bool give_back(const event_relay::claimed_event& claim) {
     entry* const held = held_by(claim.record.id, claim.held);
     if (held != nullptr) {
-      release(*held, held->is_solo ? event_relay::event_state::orphan : event_relay::event_state::ready);
+      release(*held, held->is_isolated ? event_relay::event_state::orphan : event_relay::event_state::ready);
       --held->stored.attempts;
     }
     return held != nullptr;

@@ -40,7 +40,7 @@ namespace event_relay {
 
 /// Carries the events of an outbox to their end. **Delivery**: an event's handler runs at least once; its
 /// end, its follow-ups and the handler's own writes are stored together, once. An attempt counts when it is
-/// claimed; a crash counts against an event only if nothing else ran in the process (see `solo_gate`).
+/// claimed; a crash counts against an event only if nothing else ran in the process (see `isolation_lock`).
 /// **Thread safety**: `run`, `run_until_done` and `run_once` from one thread at a time; `heartbeat` from any.
 /// The handler, and the parts of the options, are called from all the worker's threads at once.
 template <class Outbox, class Handler, class Options = decltype(worker_options())>

@@ -21,9 +21,9 @@
 #include "event_relay/outbox/attempt_runner.hpp"
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/family_reservation.hpp"
+#include "event_relay/outbox/isolation_lock.hpp"
 #include "event_relay/outbox/lease_keeper.hpp"
 #include "event_relay/outbox/settlement.hpp"
-#include "event_relay/outbox/solo_gate.hpp"
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/outbox/worker_breadcrumbs.hpp"
 #include "event_relay/outbox/worker_report.hpp"
@@ -67,13 +67,13 @@ class worker_hand {
   bool step(const std::stop_token& stop, step_end end) {
     // Where a stop was requested, no attempt begins, so it does not matter that nothing was waited for.
     if (claims_orphan_next_ || is_holding_a_orphan()) {
-      const solo_gate::solo_pass alone{solo_gate::of_process(), stop, parts_.options.limits().lease};
+      const isolation_lock::isolated_pass alone{isolation_lock::of_process(), stop, parts_.options.limits().lease};
       if (alone || stop.stop_requested() || !attempts_.empty()) {
         return step(stop, end, claim_kind::orphan);
       }
       put_orphans_off();
     }
-    const solo_gate::shared_pass together{solo_gate::of_process(), stop};
+    const isolation_lock::shared_pass together{isolation_lock::of_process(), stop};
     return step(stop, end, claim_kind::ordinary);
   }
 
@@ -102,7 +102,8 @@ class worker_hand {
         attempt_next(stop);
       }
       const bool goes_on = end == step_end::when_nothing_is_left && kind == claim_kind::ordinary && next_.empty() &&
-                           !claims_orphan_next_ && !stop.stop_requested() && !solo_gate::of_process().solo_is_wanted();
+                           !claims_orphan_next_ && !stop.stop_requested() &&
+                           !isolation_lock::of_process().isolation_is_wanted();
       turn(kind, goes_on ? batch : 0);
     }
     return found_work || claims_orphan_next_;
@@ -124,7 +125,7 @@ class worker_hand {
 
   bool is_holding_a_orphan() const {
     const std::vector<claimed_event>& held = attempts_.empty() ? next_ : claims_;
-    return !held.empty() && held.front().solo;
+    return !held.empty() && held.front().isolated;
   }
 
   void attempt_next(const std::stop_token& stop) {

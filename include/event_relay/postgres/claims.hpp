@@ -70,7 +70,7 @@ struct leased_part {
 };
 
 template <class... Parameters>
-leased_part lease_due(session& on, std::string_view sql, bool is_solo, std::int64_t kept,
+leased_part lease_due(session& on, std::string_view sql, bool is_isolated, std::int64_t kept,
                       const Parameters&... parameters) {
   leased_part part{};
   on.query(
@@ -82,7 +82,7 @@ leased_part lease_due(session& on, std::string_view sql, bool is_solo, std::int6
           part.claims.push_back({.held = {at.integer(1), static_cast<std::uint64_t>(at.integer(5))},
                                  .record = record_of(at, 7),
                                  .attempt = static_cast<attempt_number>(at.integer(2)),
-                                 .solo = is_solo,
+                                 .isolated = is_isolated,
                                  .crashed = at.integer(3) != 0,
                                  .failures = static_cast<std::uint32_t>(std::min<std::int64_t>(at.integer(4), kept))});
         } else if (!at.is_null(16)) {

@@ -60,16 +60,16 @@ inline void claim(connection& database, turn_result& result, const claim_request
   const std::int64_t token =
       database.integer("UPDATE main.event_relay_outbox SET last_token = last_token + 1 RETURNING last_token", 0);
   const std::int64_t until = integer_of(saturating_add(now, request.length));
-  const bool is_solo = request.kind == claim_kind::orphan;
+  const bool is_isolated = request.kind == claim_kind::orphan;
   const auto take = [&](const row& at) {
     result.claimed.push_back({.held = {at.integer(0), static_cast<std::uint64_t>(token)},
                               .record = record_of(at, 4),
                               .attempt = static_cast<attempt_number>(at.integer(1)),
-                              .solo = is_solo,
+                              .isolated = is_isolated,
                               .crashed = at.integer(2) != 0,
                               .failures = static_cast<std::uint32_t>(std::min<std::int64_t>(at.integer(3), kept))});
   };
-  if (is_solo) {
+  if (is_isolated) {
     database.query(
         "UPDATE main.event_relay_events SET state = 1, attempt = attempt + 1, token = ?1, leased_until = ?2, solo = 1 "
         "WHERE row = (SELECT min(row) FROM " EVENT_RELAY_ORPHANS

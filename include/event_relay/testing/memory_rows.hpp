@@ -37,7 +37,7 @@ class memory_rows {
  public:
   struct row {
     stored_event event;
-    bool is_solo = false;
+    bool is_isolated = false;
     bool has_crashed = false;
     std::uint32_t failures = 0;
 
@@ -115,7 +115,7 @@ class memory_rows {
   }
 
   void give_back(row& of) {
-    end_lease(of, of.is_solo ? event_state::orphan : event_state::ready);
+    end_lease(of, of.is_isolated ? event_state::orphan : event_state::ready);
     --of.event.attempts;
     set_head(of.key());
   }
@@ -124,8 +124,8 @@ class memory_rows {
     for (auto& [number, each] : rows_) {
       if (each.event.state == event_state::leased && *each.event.leased_until <= now) {
         end_lease(each, event_state::orphan);
-        each.has_crashed = each.is_solo;
-        if (each.is_solo) {
+        each.has_crashed = each.is_isolated;
+        if (each.is_isolated) {
           keep_failure(each, {each.event.attempts, now, "lease expired"});
         } else {
           --each.event.attempts;
@@ -135,16 +135,16 @@ class memory_rows {
   }
 
   void claim(turn_result& result, const claim_request& request, instant now) {
-    const bool is_solo = request.kind == claim_kind::orphan;
+    const bool is_isolated = request.kind == claim_kind::orphan;
     std::vector<row_map::value_type*> candidates;
     for (auto& each : rows_) {
       const stored_event& event = each.second.event;
-      if (is_solo ? event.state == event_state::orphan
-                  : event.state == event_state::ready && event.available_at <= now) {
+      if (is_isolated ? event.state == event_state::orphan
+                      : event.state == event_state::ready && event.available_at <= now) {
         candidates.push_back(&each);
       }
     }
-    if (is_solo) {
+    if (is_isolated) {
       candidates.resize(std::min(candidates.size(), std::size_t{1}));
     } else {
       std::stable_sort(candidates.begin(), candidates.end(), [](const auto* one, const auto* other) {
@@ -158,18 +158,18 @@ class memory_rows {
       if (result.claimed.size() == request.limit) {
         return;
       }
-      if (!is_solo && ++of_name[at.event.record.name] > request.most_of(at.event.record.name)) {
+      if (!is_isolated && ++of_name[at.event.record.name] > request.most_of(at.event.record.name)) {
         continue;
       }
       at.event.state = event_state::leased;
       at.event.token = last_token_;
       at.event.leased_until = saturating_add(now, request.length);
-      at.is_solo = is_solo;
+      at.is_isolated = is_isolated;
       ++at.event.attempts;
       result.claimed.push_back({.held = {each->first, last_token_},
                                 .record = at.event.record,
                                 .attempt = at.event.attempts,
-                                .solo = is_solo,
+                                .isolated = is_isolated,
                                 .crashed = at.has_crashed,
                                 .failures = std::min(at.failures, options_.failures_kept)});
     }

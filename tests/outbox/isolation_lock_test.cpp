@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Who may run beside whom: shared passes together, a solo pass alone, and none put off for ever.
-#include "event_relay/outbox/solo_gate.hpp"
+#include "event_relay/outbox/isolation_lock.hpp"
 
 #include <atomic>
 #include <latch>
@@ -18,14 +18,14 @@
 
 namespace {
 
-using event_relay::solo_gate;
-using shared_pass = solo_gate::shared_pass;
-using solo_pass = solo_gate::solo_pass;
+using event_relay::isolation_lock;
+using shared_pass = isolation_lock::shared_pass;
+using isolated_pass = isolation_lock::isolated_pass;
 
 static_assert(!std::is_copy_constructible_v<shared_pass> && !std::is_move_constructible_v<shared_pass>);
-static_assert(!std::is_copy_constructible_v<solo_pass> && !std::is_move_constructible_v<solo_pass>);
+static_assert(!std::is_copy_constructible_v<isolated_pass> && !std::is_move_constructible_v<isolated_pass>);
 
-// What passed through the gate, in order.
+// What passed through the isolation, in order.
 class passage_log {
  public:
   void add(const std::string& who) {
@@ -43,8 +43,8 @@ class passage_log {
 };
 
 // Or until that is past, by a fault.
-void wait_until_solo_is_wanted(const solo_gate& gate, const passage_log& log) {
-  while (!gate.solo_is_wanted() && log.text().empty()) {
+void wait_until_isolation_is_wanted(const isolation_lock& isolation, const passage_log& log) {
+  while (!isolation.isolation_is_wanted() && log.text().empty()) {
     std::this_thread::yield();
   }
 }
@@ -58,47 +58,47 @@ void let_others_run() {
 
 }  // namespace
 
-TEST_CASE("solo_gate: of_process, the same for every thread") {
-  const solo_gate* another_threads = nullptr;
-  std::jthread{[&] { another_threads = &solo_gate::of_process(); }}.join();
-  CHECK(&solo_gate::of_process() == another_threads);
+TEST_CASE("isolation_lock: of_process, the same for every thread") {
+  const isolation_lock* another_threads = nullptr;
+  std::jthread{[&] { another_threads = &isolation_lock::of_process(); }}.join();
+  CHECK(&isolation_lock::of_process() == another_threads);
 }
 
-TEST_CASE("solo_gate: shared passes, held together") {
-  solo_gate gate;
+TEST_CASE("isolation_lock: shared passes, held together") {
+  isolation_lock isolation;
   std::latch all_inside{3};
   std::vector<std::jthread> threads;
   for (int at = 0; at < 3; ++at) {
     threads.emplace_back([&] {
-      const shared_pass pass{gate};
+      const shared_pass pass{isolation};
       all_inside.arrive_and_wait();
     });
   }
   threads.clear();
   CHECK(all_inside.try_wait());
-  CHECK_FALSE(gate.solo_is_wanted());
+  CHECK_FALSE(isolation.isolation_is_wanted());
 }
 
-TEST_CASE("solo_gate: solo_is_wanted, from the wish to the end of the run") {
-  solo_gate gate;
-  CHECK_FALSE(gate.solo_is_wanted());
+TEST_CASE("isolation_lock: isolation_is_wanted, from the wish to the end of the run") {
+  isolation_lock isolation;
+  CHECK_FALSE(isolation.isolation_is_wanted());
   {
-    const solo_pass pass{gate};
-    CHECK(gate.solo_is_wanted());
+    const isolated_pass pass{isolation};
+    CHECK(isolation.isolation_is_wanted());
   }
-  CHECK_FALSE(gate.solo_is_wanted());
+  CHECK_FALSE(isolation.isolation_is_wanted());
 }
 
-TEST_CASE("solo_gate: a solo pass while shared ones are held, waits for the last of them") {
-  solo_gate gate;
+TEST_CASE("isolation_lock: a solo pass while shared ones are held, waits for the last of them") {
+  isolation_lock isolation;
   passage_log log;
-  std::optional<shared_pass> one{std::in_place, gate};
-  std::optional<shared_pass> other{std::in_place, gate};
+  std::optional<shared_pass> one{std::in_place, isolation};
+  std::optional<shared_pass> other{std::in_place, isolation};
   std::jthread orphan{[&] {
-    const solo_pass pass{gate};
+    const isolated_pass pass{isolation};
     log.add("solo");
   }};
-  wait_until_solo_is_wanted(gate, log);
+  wait_until_isolation_is_wanted(isolation, log);
   let_others_run();
   one.reset();
   let_others_run();
@@ -108,21 +108,21 @@ TEST_CASE("solo_gate: a solo pass while shared ones are held, waits for the last
   CHECK(log.text() == "last shared one over, solo");
 }
 
-TEST_CASE("solo_gate: a shared pass while a solo one waits or runs, comes after it") {
-  solo_gate gate;
+TEST_CASE("isolation_lock: a shared pass while a solo one waits or runs, comes after it") {
+  isolation_lock isolation;
   passage_log log;
   std::latch solo_runs{1};
   std::latch solo_may_end{1};
-  std::optional<shared_pass> first{std::in_place, gate};
+  std::optional<shared_pass> first{std::in_place, isolation};
   std::jthread orphan{[&] {
-    const solo_pass pass{gate};
+    const isolated_pass pass{isolation};
     solo_runs.count_down();
     solo_may_end.wait();
     log.add("solo over");
   }};
-  wait_until_solo_is_wanted(gate, log);
+  wait_until_isolation_is_wanted(isolation, log);
   const auto enter = [&] {
-    const shared_pass pass{gate};
+    const shared_pass pass{isolation};
     log.add("shared");
   };
   std::jthread while_it_waits{enter};
@@ -139,20 +139,20 @@ TEST_CASE("solo_gate: a shared pass while a solo one waits or runs, comes after 
   CHECK(log.text() == "first over, solo over, shared, shared");
 }
 
-TEST_CASE("solo_gate: a pass given up by an exception, free for the next") {
-  solo_gate gate;
+TEST_CASE("isolation_lock: a pass given up by an exception, free for the next") {
+  isolation_lock isolation;
   const auto fail = [&]<class Pass>(std::type_identity<Pass>) {
-    const Pass pass{gate};
+    const Pass pass{isolation};
     throw std::runtime_error{"as a store does"};
   };
   CHECK_THROWS_AS(fail(std::type_identity<shared_pass>{}), std::runtime_error);
-  CHECK_THROWS_AS(fail(std::type_identity<solo_pass>{}), std::runtime_error);
-  const solo_pass alone{gate};
-  CHECK(gate.solo_is_wanted());
+  CHECK_THROWS_AS(fail(std::type_identity<isolated_pass>{}), std::runtime_error);
+  const isolated_pass alone{isolation};
+  CHECK(isolation.isolation_is_wanted());
 }
 
-TEST_CASE("solo_gate: many threads in a random order, a solo run is always alone and all come through") {
-  solo_gate gate;
+TEST_CASE("isolation_lock: many threads in a random order, a solo run is always alone and all come through") {
+  isolation_lock isolation;
   std::atomic<int> shared_inside = 0;
   std::atomic<int> solo_inside = 0;
   std::atomic<int> faults = 0;
@@ -161,13 +161,13 @@ TEST_CASE("solo_gate: many threads in a random order, a solo run is always alone
     std::mt19937_64 random{seed};
     for (int turn = 0; turn < 300; ++turn) {
       if (event_relay::uniform(random, 2) == 0) {
-        const solo_pass pass{gate};
+        const isolated_pass pass{isolation};
         faults += ++solo_inside != 1 || shared_inside != 0 ? 1 : 0;
         std::this_thread::yield();
         faults += shared_inside != 0 ? 1 : 0;
         --solo_inside;
       } else {
-        const shared_pass pass{gate};
+        const shared_pass pass{isolation};
         ++shared_inside;
         faults += solo_inside != 0 ? 1 : 0;
         std::this_thread::yield();
@@ -183,5 +183,5 @@ TEST_CASE("solo_gate: many threads in a random order, a solo run is always alone
   threads.clear();
   CHECK(faults == 0);
   CHECK(passed == 4 * 300);
-  CHECK_FALSE(gate.solo_is_wanted());
+  CHECK_FALSE(isolation.isolation_is_wanted());
 }
