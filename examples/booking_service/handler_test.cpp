@@ -37,7 +37,7 @@ struct fixture {
                           .currency = "EUR",
                           .status = "captured"};
 
-  auto relay_with(event_relay::attempt_policy auto faults) {
+  auto relay_with(event_relay::fault_injection auto faults) {
     return event_relay::relay{booking_events{}, booking_handler{},
                               event_relay::relay_options()
                                   .with_clock(clock)

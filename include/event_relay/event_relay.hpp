@@ -23,7 +23,7 @@
 #include "event_relay/core/envelope.hpp"
 #include "event_relay/core/backoff.hpp"
 #include "event_relay/core/jitter.hpp"
-#include "event_relay/core/attempt_policy.hpp"
+#include "event_relay/core/fault_injection.hpp"
 #include "event_relay/core/notification.hpp"
 #include "event_relay/core/outcome.hpp"
 #include "event_relay/core/handler.hpp"

@@ -14,12 +14,12 @@
 #include <variant>
 #include <vector>
 
-#include "event_relay/core/attempt_policy.hpp"
 #include "event_relay/core/breadcrumb_trail.hpp"
 #include "event_relay/core/decision.hpp"
 #include "event_relay/core/envelope.hpp"
 #include "event_relay/core/event.hpp"
 #include "event_relay/core/event_catalog.hpp"
+#include "event_relay/core/fault_injection.hpp"
 #include "event_relay/core/handler.hpp"
 #include "event_relay/core/instant.hpp"
 #include "event_relay/core/notification.hpp"

@@ -11,13 +11,13 @@
 #include <type_traits>
 #include <utility>
 
-#include "event_relay/core/attempt_policy.hpp"
 #include "event_relay/core/backoff.hpp"
 #include "event_relay/core/breadcrumb.hpp"
 #include "event_relay/core/clock.hpp"
 #include "event_relay/core/detail/options.hpp"
 #include "event_relay/core/envelope.hpp"
 #include "event_relay/core/event.hpp"
+#include "event_relay/core/fault_injection.hpp"
 #include "event_relay/core/notifier.hpp"
 #include "event_relay/core/pacing.hpp"
 #include "event_relay/core/random.hpp"
@@ -34,7 +34,7 @@ struct breadcrumb_sources {
 
 /// The parts, held by value: a part with state that the host wants to look at is a handle to it, as
 /// `collecting_notifier` is. Made by `relay_options()`.
-template <backoff_policy Backoff, attempt_policy Faults, pacing_policy Pacing, clock Clock, random_source Random,
+template <backoff_policy Backoff, fault_injection Faults, pacing_policy Pacing, clock Clock, random_source Random,
           breadcrumb_sink Sink, notifier Notifier, class DeadLetters>
 class basic_relay_options {
   using parts = std::tuple<Backoff, Faults, Pacing, Clock, Random, Sink, Notifier, DeadLetters>;
@@ -71,7 +71,7 @@ class basic_relay_options {
     return std::move(*this).template with<backoff_at>(std::move(part));
   }
   /// Which attempts fail on purpose.
-  template <attempt_policy Part>
+  template <fault_injection Part>
   auto with_faults(Part part) && {
     return std::move(*this).template with<faults_at>(std::move(part));
   }

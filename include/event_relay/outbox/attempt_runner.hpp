@@ -15,7 +15,6 @@
 
 #include <fmt/format.h>
 
-#include "event_relay/core/attempt_policy.hpp"
 #include "event_relay/core/breadcrumb.hpp"
 #include "event_relay/core/breadcrumb_trail.hpp"
 #include "event_relay/core/correlation_id.hpp"
@@ -24,6 +23,7 @@
 #include "event_relay/core/envelope.hpp"
 #include "event_relay/core/event.hpp"
 #include "event_relay/core/event_catalog.hpp"
+#include "event_relay/core/fault_injection.hpp"
 #include "event_relay/core/handler.hpp"
 #include "event_relay/core/instant.hpp"
 #include "event_relay/core/notification.hpp"

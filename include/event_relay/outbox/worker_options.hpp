@@ -14,12 +14,12 @@
 
 #include <fmt/format.h>
 
-#include "event_relay/core/attempt_policy.hpp"
 #include "event_relay/core/backoff.hpp"
 #include "event_relay/core/breadcrumb.hpp"
 #include "event_relay/core/detail/options.hpp"
 #include "event_relay/core/envelope.hpp"
 #include "event_relay/core/event.hpp"
+#include "event_relay/core/fault_injection.hpp"
 #include "event_relay/core/random.hpp"
 #include "event_relay/core/relay_options.hpp"
 #include "event_relay/outbox/family_limits.hpp"
@@ -62,7 +62,7 @@ struct worker_limits {
 
 /// The limits, and the parts, held by value. Made by `worker_options()`. Each `with_*` throws
 /// std::invalid_argument for a value out of its range.
-template <backoff_policy Backoff, attempt_policy Faults, random_source Random, breadcrumb_sink Sink,
+template <backoff_policy Backoff, fault_injection Faults, random_source Random, breadcrumb_sink Sink,
           worker_observer Observer>
 class basic_worker_options {
   using parts = std::tuple<Backoff, Faults, Random, Sink, Observer>;
@@ -135,7 +135,7 @@ class basic_worker_options {
     return std::move(*this).template with<backoff_at>(std::move(part));
   }
   /// Which attempts fail on purpose; `notification.email` and `notification.push` are events as well.
-  template <attempt_policy Part>
+  template <fault_injection Part>
   auto with_faults(Part part) && {
     return std::move(*this).template with<faults_at>(std::move(part));
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "event_relay/core/attempt_policy.hpp"
+#include "event_relay/core/fault_injection.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -36,12 +36,12 @@ struct without_answer {
 };
 constexpr auto by_number = [](const attempt_info& info) { return info.attempt == 7; };
 
-static_assert(attempt_policy<no_faults> && attempt_policy<fail_until> && attempt_policy<fail_attempts>);
-static_assert(attempt_policy<fail_at_rate> && attempt_policy<is_event<note_written>>);
-static_assert(attempt_policy<decltype(by_number)> && attempt_policy<bool (*)(const attempt_info&)>);
-static_assert(attempt_policy<fail_only<is_event<note_written>, fail_until>>);
-static_assert(!attempt_policy<int> && !attempt_policy<not_const> && !attempt_policy<without_answer>);
-static_assert(!attempt_policy<bool (*)(std::string)> && !attempt_policy<bool (*)(attempt_info&)>);
+static_assert(fault_injection<no_faults> && fault_injection<fail_until> && fault_injection<fail_attempts>);
+static_assert(fault_injection<fail_at_rate> && fault_injection<is_event<note_written>>);
+static_assert(fault_injection<decltype(by_number)> && fault_injection<bool (*)(const attempt_info&)>);
+static_assert(fault_injection<fail_only<is_event<note_written>, fail_until>>);
+static_assert(!fault_injection<int> && !fault_injection<not_const> && !fault_injection<without_answer>);
+static_assert(!fault_injection<bool (*)(std::string)> && !fault_injection<bool (*)(attempt_info&)>);
 
 static_assert(!no_faults{}(attempt_of("a", 1)));
 static_assert(fail_until{2}(attempt_of("a", 2)) && !fail_until{2}(attempt_of("a", 3)));

@@ -28,7 +28,7 @@ struct attempt_info {
 /// A predicate on attempts: true makes the attempt fail. Any const callable will do; it is called from
 /// every thread that publishes, and must give the same answer each time.
 template <class Type>
-concept attempt_policy = std::predicate<const Type&, const attempt_info&>;
+concept fault_injection = std::predicate<const Type&, const attempt_info&>;
 
 /// The default.
 struct no_faults {
@@ -97,7 +97,7 @@ class fail_at_rate {
 /// `policy`, for the attempts that `applies` picks: one event family, one booking, any predicate.
 ///
 ///     fail_only{[](const attempt_info& info) { return info.event_name == booking_created::name; }, fail_until{2}}
-template <attempt_policy Predicate, attempt_policy Policy>
+template <fault_injection Predicate, fault_injection Policy>
 struct fail_only {
   Predicate applies;
   Policy policy;
