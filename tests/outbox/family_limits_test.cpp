@@ -352,29 +352,29 @@ TEST_CASE("family_limits: an event given back while another hangs, its place is 
   append_payments(bench, 1);
   const claimed_event hangs = claimed("booking.created");
   std::vector<claimed_event> all{hangs, claimed("payment.captured")};
-  lease_keeper keeper;
-  lease_keeper::batch& mine = keeper.open();
+  lease_manager manager;
+  lease_manager::batch& mine = manager.open();
   const auto its_signal = std::make_shared<wake_signal>();
   wake_signal& signal = *its_signal;
   {
     family_reservation reserved{limits, claim_kind::ordinary, 10, bench.clock.now(), signal};
     reserved.take(all);
-    keeper.hold_all(mine, all, instant::max(), reserved);
+    manager.hold_all(mine, all, instant::max(), reserved);
   }
   const auto most = [&] {
     const family_reservation reserved{limits, claim_kind::ordinary, 10, bench.clock.now(), signal};
     return reserved.quotas().empty();
   };
   CHECK_FALSE(most());
-  SECTION("given back") { keeper.give_back_waiting(mine, bench.store); }
-  SECTION("abandoned") { keeper.abandon(mine); }
-  SECTION("finished") { keeper.finish(mine, 0); }
-  SECTION("dropped") { keeper.drop(mine, 2); }
+  SECTION("given back") { manager.give_back_waiting(mine, bench.store); }
+  SECTION("abandoned") { manager.abandon(mine); }
+  SECTION("finished") { manager.finish(mine, 0); }
+  SECTION("dropped") { manager.drop(mine, 2); }
   SECTION("its lease over before it began") {
-    keeper.drop(mine, 2);
+    manager.drop(mine, 2);
     family_reservation reserved{limits, claim_kind::ordinary, 10, bench.clock.now(), signal};
-    keeper.hold_all(mine, all, bench.clock.now(), reserved);
-    CHECK_FALSE(keeper.start(mine, 0, bench.clock.now()));
+    manager.hold_all(mine, all, bench.clock.now(), reserved);
+    CHECK_FALSE(manager.start(mine, 0, bench.clock.now()));
   }
   CHECK(most());
 }

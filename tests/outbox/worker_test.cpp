@@ -1222,28 +1222,28 @@ TEST_CASE("worker: one lost lease of a batch, the events behind it run and are n
   CHECK(bench.handler.ids() == "evt-1 evt-2 evt-3");
 }
 
-TEST_CASE("lease_keeper: a request to stop that comes late, not taken for the next event's") {
+TEST_CASE("lease_manager: a request to stop that comes late, not taken for the next event's") {
   worker_bench bench;
   bench.append_bookings(3);
-  lease_keeper keeper;
-  lease_keeper::batch& one = keeper.open();
-  lease_keeper::batch& other = keeper.open();
+  lease_manager manager;
+  lease_manager::batch& one = manager.open();
+  lease_manager::batch& other = manager.open();
   const auto claims = bench.claim_elsewhere();
   const std::span<const claimed_event> all{claims};
-  keeper.hold_all(one, all.subspan(0, 1), instant::max());
-  keeper.hold_all(other, all.subspan(1, 1), instant::max());
-  REQUIRE(keeper.start(one, 0, bench.clock.now()));
-  REQUIRE(keeper.start(other, 0, bench.clock.now()));
+  manager.hold_all(one, all.subspan(0, 1), instant::max());
+  manager.hold_all(other, all.subspan(1, 1), instant::max());
+  REQUIRE(manager.start(one, 0, bench.clock.now()));
+  REQUIRE(manager.start(other, 0, bench.clock.now()));
   std::stop_token next;
-  const std::stop_callback between{keeper.stop_of(one), [&] {
-                                     keeper.finish(other, 0);
-                                     keeper.drop(other, 1);
-                                     keeper.hold_all(other, all.subspan(2, 1), instant::max());
-                                     keeper.start(other, 0, bench.clock.now());
-                                     next = keeper.stop_of(other);
+  const std::stop_callback between{manager.stop_of(one), [&] {
+                                     manager.finish(other, 0);
+                                     manager.drop(other, 1);
+                                     manager.hold_all(other, all.subspan(2, 1), instant::max());
+                                     manager.start(other, 0, bench.clock.now());
+                                     next = manager.stop_of(other);
                                    }};
   bench.clock.advance(5min);
-  keeper.heartbeat(bench.store, worker_limits{});
+  manager.heartbeat(bench.store, worker_limits{});
   CHECK(next.stop_possible());
   CHECK_FALSE(next.stop_requested());
 }

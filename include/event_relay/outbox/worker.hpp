@@ -26,7 +26,7 @@
 #include "event_relay/core/handler.hpp"
 #include "event_relay/core/jitter.hpp"
 #include "event_relay/outbox/durable_outcome.hpp"
-#include "event_relay/outbox/lease_keeper.hpp"
+#include "event_relay/outbox/lease_manager.hpp"
 #include "event_relay/outbox/outbox.hpp"
 #include "event_relay/outbox/store.hpp"
 #include "event_relay/outbox/store_error.hpp"
@@ -84,7 +84,7 @@ class worker {
     if (const auto warned = parts_.store().warning()) {
       say(outbox_steps::store_warning, breadcrumb_status::warned, *warned);
     }
-    const lease_keeper::findings found = parts_.keeper.heartbeat(parts_.store(), parts_.options.limits());
+    const lease_manager::findings found = parts_.manager.heartbeat(parts_.store(), parts_.options.limits());
     given_back_ += found.given_back;
     say_of_each(found.too_long, outbox_steps::run_too_long, "the attempt exceeds its maximum run time");
     say_of_each(found.lost, outbox_steps::lease_lost, "the lease is over, and another worker may have the event");
@@ -137,7 +137,7 @@ class worker {
       if (!ended.wait_for(lock, parts_.options.limits().stop_deadline, all_ended)) {
         lock.unlock();
         giving_up.request_stop();
-        report.left_running = parts_.keeper.stop_running();
+        report.left_running = parts_.manager.stop_running();
         lock.lock();
         ended.wait(lock, all_ended);
       }
@@ -229,7 +229,7 @@ class worker {
     lost_breadcrumbs_ += parts_.crumbs().say(step, status, text);
   }
 
-  void say_of_each(const std::vector<lease_keeper::event_name_and_id>& events, std::string_view step,
+  void say_of_each(const std::vector<lease_manager::event_name_and_id>& events, std::string_view step,
                    std::string_view text) {
     for (const auto& each : events) {
       lost_breadcrumbs_ +=

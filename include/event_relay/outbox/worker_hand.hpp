@@ -22,7 +22,7 @@
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/family_reservation.hpp"
 #include "event_relay/outbox/isolation_lock.hpp"
-#include "event_relay/outbox/lease_keeper.hpp"
+#include "event_relay/outbox/lease_manager.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/outbox/worker_breadcrumbs.hpp"
@@ -36,7 +36,7 @@ struct worker_parts {
   Outbox& outbox;
   Handler handler;
   Options options;
-  lease_keeper keeper = {};
+  lease_manager manager = {};
   /// Orphans are left to other processes until then.
   std::atomic<instant> no_orphan_before = instant{};
 
@@ -56,8 +56,8 @@ class worker_hand {
   enum class step_end { after_one_batch, when_nothing_is_left };
 
   explicit worker_hand(parts_type& shared)
-      : parts_{shared}, runner_{shared.outbox, shared.handler, shared.options}, kept_{shared.keeper.open()} {}
-  ~worker_hand() { parts_.keeper.close(kept_); }
+      : parts_{shared}, runner_{shared.outbox, shared.handler, shared.options}, kept_{shared.manager.open()} {}
+  ~worker_hand() { parts_.manager.close(kept_); }
   worker_hand(const worker_hand&) = delete;
   worker_hand& operator=(const worker_hand&) = delete;
 
@@ -119,7 +119,7 @@ class worker_hand {
         parts_.crumbs().say(outbox_steps::orphans_put_off, breadcrumb_status::warned,
                             fmt::format("another attempt of this process has lasted for {} ms or more", lease.count()));
     give_back_waiting();
-    parts_.keeper.drop(kept_, next_.size());
+    parts_.manager.drop(kept_, next_.size());
     next_.clear();
   }
 
@@ -137,14 +137,14 @@ class worker_hand {
           give_back_waiting();
         }
         const instant now = parts_.store().now();
-        if (parts_.keeper.start(kept_, at, now)) {
-          attempts_.push_back(runner_.run(claims_[at], now, parts_.keeper.stop_of(kept_), report_.lost_breadcrumbs));
-          parts_.keeper.finish(kept_, at);
+        if (parts_.manager.start(kept_, at, now)) {
+          attempts_.push_back(runner_.run(claims_[at], now, parts_.manager.stop_of(kept_), report_.lost_breadcrumbs));
+          parts_.manager.finish(kept_, at);
         }
       }
     } catch (...) {
       give_back_waiting();
-      parts_.keeper.abandon(kept_);
+      parts_.manager.abandon(kept_);
       drop_claims_if_settled();
       throw;
     }
@@ -154,7 +154,7 @@ class worker_hand {
   // If the store fails, the leases will expire, which costs no attempt either.
   void give_back_waiting() {
     try {
-      report_.given_back += parts_.keeper.give_back_waiting(kept_, parts_.store());
+      report_.given_back += parts_.manager.give_back_waiting(kept_, parts_.store());
     } catch (const store_error& error) {
       report_.lost_breadcrumbs +=
           parts_.crumbs().say(outbox_steps::give_back_failed, breadcrumb_status::warned, error.what());
@@ -191,7 +191,7 @@ class worker_hand {
       if (!result.claimed.empty()) {
         families.take(result.claimed);
         next_ = std::move(result.claimed);
-        parts_.keeper.hold_all(kept_, next_, saturating_add(now, limits.lease), families);
+        parts_.manager.hold_all(kept_, next_, saturating_add(now, limits.lease), families);
       }
       claims_orphan_next_ = kind == claim_kind::ordinary && result.orphans_waiting &&
                             parts_.store().now() >= parts_.no_orphan_before.load();
@@ -227,7 +227,7 @@ class worker_hand {
 
   void drop_claims_if_settled() {
     if (attempts_.empty()) {
-      parts_.keeper.drop(kept_, claims_.size());
+      parts_.manager.drop(kept_, claims_.size());
     }
   }
 
@@ -252,7 +252,7 @@ class worker_hand {
 
   parts_type& parts_;
   runner_type runner_;
-  lease_keeper::batch& kept_;
+  lease_manager::batch& kept_;
   std::vector<claimed_event> next_;    // claimed, not begun
   std::vector<claimed_event> claims_;  // what `attempts_` refer to
   std::vector<finished> attempts_;     // made, not settled

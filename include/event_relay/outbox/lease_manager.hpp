@@ -23,7 +23,7 @@
 namespace event_relay {
 
 /// Thread-safe. Each thread has a `batch` of its own; the heartbeat sees them all.
-class lease_keeper {
+class lease_manager {
   enum class hold {
     waiting,     // claimed, and not begun
     running,     // attempted at this moment
@@ -48,7 +48,7 @@ class lease_keeper {
  public:
   /// Of one thread. Its entries are in the order in which they were held.
   class batch {
-    friend class lease_keeper;
+    friend class lease_manager;
     std::vector<entry> entries_;
     std::stop_source stop_;
     bool is_stop_spent_ = false;  // `stop_` is requested, or about to be, outside the lock

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a heartbeat renews, whom it asks to stop, and what is given back, step by step on a store whose time
 // stands still: each event waits, runs, is finished, takes too long or is another worker's.
-#include "event_relay/outbox/lease_keeper.hpp"
+#include "event_relay/outbox/lease_manager.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -28,7 +28,7 @@ using namespace event_relay;
 using namespace std::chrono_literals;
 using event_relay_test::sample_instant;
 
-// A memory_store that notes the calls of a keeper, and fails when told to.
+// A memory_store that notes the calls of a manager, and fails when told to.
 struct noting_store : testing::memory_store {
   using memory_store::memory_store;
 
@@ -54,19 +54,19 @@ struct noting_store : testing::memory_store {
 };
 static_assert(event_store<noting_store>);
 
-// A thread of a worker: its claims, and its place in the keeper.
+// A thread of a worker: its claims, and its place in the manager.
 struct hand {
-  hand(lease_keeper& keeper, std::vector<claimed_event> claimed) : claims{std::move(claimed)}, kept{keeper.open()} {
-    keeper.hold_all(kept, claims, instant::max());
+  hand(lease_manager& manager, std::vector<claimed_event> claimed) : claims{std::move(claimed)}, kept{manager.open()} {
+    manager.hold_all(kept, claims, instant::max());
   }
   std::vector<claimed_event> claims;
-  lease_keeper::batch& kept;
+  lease_manager::batch& kept;
 };
 
 struct surroundings {
   testing::manual_clock clock{sample_instant};
   noting_store store{clock};
-  lease_keeper keeper;
+  lease_manager manager;
   worker_limits limits{.lease = 30s, .max_run_time = 5min};
 
   // Appends events of these ids and claims them: "payment.captured" for a "p...", else "booking.created".
@@ -80,8 +80,8 @@ struct surroundings {
     host.commit();
     return claim(store, {ids.size(), limits.lease}).claimed;
   }
-  bool start(hand& mine, std::size_t at) { return keeper.start(mine.kept, at, store.now()); }
-  lease_keeper::findings heartbeat() { return keeper.heartbeat(store, limits); }
+  bool start(hand& mine, std::size_t at) { return manager.start(mine.kept, at, store.now()); }
+  lease_manager::findings heartbeat() { return manager.heartbeat(store, limits); }
   void take_away() {  // the leases expire, and others claim all of the events
     clock.advance(limits.lease);
     while (!claim(store, {1, limits.lease, claim_kind::orphan}).claimed.empty()) {
@@ -95,7 +95,7 @@ struct surroundings {
   }
 };
 
-std::string names(const std::vector<lease_keeper::event_name_and_id>& events) {
+std::string names(const std::vector<lease_manager::event_name_and_id>& events) {
   std::string text;
   for (const auto& each : events) {
     text += each.name + ' ' + each.id + ' ' + each.correlation_id + ';';
@@ -105,56 +105,56 @@ std::string names(const std::vector<lease_keeper::event_name_and_id>& events) {
 
 }  // namespace
 
-TEST_CASE("lease_keeper: start, each event once") {
+TEST_CASE("lease_manager: start, each event once") {
   surroundings around;
-  hand mine{around.keeper, around.claimed({"a", "b"})};
+  hand mine{around.manager, around.claimed({"a", "b"})};
   CHECK(around.start(mine, 0));
   CHECK_FALSE(around.start(mine, 0));
-  around.keeper.finish(mine.kept, 0);
+  around.manager.finish(mine.kept, 0);
   CHECK_FALSE(around.start(mine, 0));
   CHECK(around.start(mine, 1));
 }
 
-TEST_CASE("lease_keeper: start after the lease's end, refused and said, unless a heartbeat has renewed it") {
+TEST_CASE("lease_manager: start after the lease's end, refused and said, unless a heartbeat has renewed it") {
   surroundings around;
   const std::vector<claimed_event> claims = around.claimed({"a", "b", "c"});
-  lease_keeper::batch& kept = around.keeper.open();
-  around.keeper.hold_all(kept, claims, around.clock.now() + 30s);
+  lease_manager::batch& kept = around.manager.open();
+  around.manager.hold_all(kept, claims, around.clock.now() + 30s);
   around.clock.advance(29s);
-  CHECK(around.keeper.start(kept, 0, around.clock.now()));
+  CHECK(around.manager.start(kept, 0, around.clock.now()));
   around.heartbeat();
   around.clock.advance(29s);
-  CHECK(around.keeper.start(kept, 1, around.clock.now()));
+  CHECK(around.manager.start(kept, 1, around.clock.now()));
   around.clock.advance(1s);
-  CHECK_FALSE(around.keeper.start(kept, 2, around.clock.now()));
+  CHECK_FALSE(around.manager.start(kept, 2, around.clock.now()));
   CHECK(names(around.heartbeat().lost) == "booking.created c corr-c;");
 }
 
-TEST_CASE("lease_keeper: drop, the places count from the first that is left") {
+TEST_CASE("lease_manager: drop, the places count from the first that is left") {
   surroundings around;
-  hand mine{around.keeper, around.claimed({"a", "b", "c"})};
+  hand mine{around.manager, around.claimed({"a", "b", "c"})};
   CHECK(around.start(mine, 0));
-  around.keeper.finish(mine.kept, 0);
-  around.keeper.drop(mine.kept, 1);
+  around.manager.finish(mine.kept, 0);
+  around.manager.drop(mine.kept, 1);
   const std::vector<claimed_event> next = around.claimed({"d"});
-  around.keeper.hold_all(mine.kept, next, instant::max());
+  around.manager.hold_all(mine.kept, next, instant::max());
   CHECK(around.start(mine, 0));
   around.clock.advance(10s);
   around.heartbeat();
   CHECK(around.state("a") == "20");
   CHECK(around.state("b") == "30");
   CHECK(around.state("d") == "30");
-  around.keeper.drop(mine.kept, 2);
+  around.manager.drop(mine.kept, 2);
   CHECK(around.start(mine, 0));
-  CHECK(around.keeper.give_back_waiting(mine.kept, around.store) == 0);
+  CHECK(around.manager.give_back_waiting(mine.kept, around.store) == 0);
 }
 
-TEST_CASE("lease_keeper: heartbeat, renews what waits, runs and is finished but not stored") {
+TEST_CASE("lease_manager: heartbeat, renews what waits, runs and is finished but not stored") {
   surroundings around;
-  hand mine{around.keeper, around.claimed({"a", "b", "c"})};
-  hand other{around.keeper, around.claimed({"d"})};
+  hand mine{around.manager, around.claimed({"a", "b", "c"})};
+  hand other{around.manager, around.claimed({"d"})};
   around.start(mine, 0);
-  around.keeper.finish(mine.kept, 0);
+  around.manager.finish(mine.kept, 0);
   around.start(mine, 1);
   for (int beat = 0; beat < 5; ++beat) {
     around.clock.advance(10s);
@@ -165,44 +165,44 @@ TEST_CASE("lease_keeper: heartbeat, renews what waits, runs and is finished but 
     }
   }
   CHECK(around.store.renewals == 5);
-  CHECK_FALSE(around.keeper.stop_of(mine.kept).stop_requested());
+  CHECK_FALSE(around.manager.stop_of(mine.kept).stop_requested());
 }
 
-TEST_CASE("lease_keeper: heartbeat with nothing held, asks nothing of the store") {
+TEST_CASE("lease_manager: heartbeat with nothing held, asks nothing of the store") {
   surroundings around;
   around.heartbeat();
   {
-    const hand mine{around.keeper, {}};
+    const hand mine{around.manager, {}};
     around.heartbeat();
   }
   CHECK(around.store.renewals == 0);
   CHECK(around.store.returns == 0);
 }
 
-TEST_CASE("lease_keeper: close, renewed no more") {
+TEST_CASE("lease_manager: close, renewed no more") {
   surroundings around;
-  const hand mine{around.keeper, around.claimed({"a"})};
-  const hand other{around.keeper, around.claimed({"b"})};
-  around.keeper.close(mine.kept);
+  const hand mine{around.manager, around.claimed({"a"})};
+  const hand other{around.manager, around.claimed({"b"})};
+  around.manager.close(mine.kept);
   around.clock.advance(10s);
   around.heartbeat();
   CHECK(around.state("a") == "20");
   CHECK(around.state("b") == "30");
 }
 
-TEST_CASE("lease_keeper: a run that takes too long, asked to stop, said once, and its batch given back") {
+TEST_CASE("lease_manager: a run that takes too long, asked to stop, said once, and its batch given back") {
   surroundings around;
   around.limits.lease = 1h;
-  hand mine{around.keeper, around.claimed({"a", "b", "c", "d"})};
-  hand other{around.keeper, around.claimed({"e", "f"})};
+  hand mine{around.manager, around.claimed({"a", "b", "c", "d"})};
+  hand other{around.manager, around.claimed({"e", "f"})};
   around.start(mine, 0);
-  around.keeper.finish(mine.kept, 0);
+  around.manager.finish(mine.kept, 0);
   around.start(mine, 1);
   around.clock.advance(1min);
   around.start(other, 0);
   around.clock.advance(4min - 1ms);
   CHECK(around.heartbeat().too_long.empty());
-  const std::stop_token stop = around.keeper.stop_of(mine.kept);
+  const std::stop_token stop = around.manager.stop_of(mine.kept);
   CHECK_FALSE(stop.stop_requested());
 
   around.clock.advance(1ms);
@@ -211,7 +211,7 @@ TEST_CASE("lease_keeper: a run that takes too long, asked to stop, said once, an
   CHECK(found.lost.empty());
   CHECK(found.given_back == 2);
   CHECK(stop.stop_requested());
-  CHECK_FALSE(around.keeper.stop_of(other.kept).stop_requested());
+  CHECK_FALSE(around.manager.stop_of(other.kept).stop_requested());
   for (const char* id : {"c", "d"}) {
     CHECK(around.state(id) == "ready");
     CHECK(around.store.find(id)->attempts == 0);
@@ -228,11 +228,11 @@ TEST_CASE("lease_keeper: a run that takes too long, asked to stop, said once, an
   CHECK(around.start(other, 1));
 }
 
-TEST_CASE("lease_keeper: the maximum run time, the event family's own before everyone's") {
+TEST_CASE("lease_manager: the maximum run time, the event family's own before everyone's") {
   surroundings around;
   around.limits.max_run_time_of["payment.captured"] = 1min;
-  hand mine{around.keeper, around.claimed({"p"})};
-  hand other{around.keeper, around.claimed({"a"})};
+  hand mine{around.manager, around.claimed({"p"})};
+  hand other{around.manager, around.claimed({"a"})};
   around.start(mine, 0);
   around.start(other, 0);
   around.clock.advance(1min);
@@ -242,27 +242,27 @@ TEST_CASE("lease_keeper: the maximum run time, the event family's own before eve
   CHECK(names(around.heartbeat().too_long) == "booking.created a corr-a;");
 }
 
-TEST_CASE("lease_keeper: the run time, counts from the event's own start") {
+TEST_CASE("lease_manager: the run time, counts from the event's own start") {
   surroundings around;
-  hand mine{around.keeper, around.claimed({"a", "b"})};
+  hand mine{around.manager, around.claimed({"a", "b"})};
   around.start(mine, 0);
   for (int beat = 0; beat < 29; ++beat) {
     around.clock.advance(10s);
     around.heartbeat();
   }
-  around.keeper.finish(mine.kept, 0);
+  around.manager.finish(mine.kept, 0);
   around.start(mine, 1);
   around.clock.advance(20s);
   CHECK(around.heartbeat().too_long.empty());
 }
 
-TEST_CASE("lease_keeper: leases that another has by now, said once; what runs is asked to stop, the rest not begun") {
+TEST_CASE("lease_manager: leases that another has by now, said once; what runs is asked to stop, the rest not begun") {
   surroundings around;
-  hand mine{around.keeper, around.claimed({"a", "b", "c"})};
+  hand mine{around.manager, around.claimed({"a", "b", "c"})};
   around.start(mine, 0);
-  around.keeper.finish(mine.kept, 0);
+  around.manager.finish(mine.kept, 0);
   around.start(mine, 1);
-  const std::stop_token stop = around.keeper.stop_of(mine.kept);
+  const std::stop_token stop = around.manager.stop_of(mine.kept);
   around.take_away();
   const auto found = around.heartbeat();
   CHECK(names(found.lost) == "booking.created b corr-b;booking.created c corr-c;");
@@ -271,26 +271,26 @@ TEST_CASE("lease_keeper: leases that another has by now, said once; what runs is
   CHECK_FALSE(around.start(mine, 2));
   CHECK(around.heartbeat().lost.empty());
   CHECK(around.state("b") == "30");  // the other's lease is left alone
-  CHECK(around.keeper.give_back_waiting(mine.kept, around.store) == 0);
+  CHECK(around.manager.give_back_waiting(mine.kept, around.store) == 0);
   CHECK(around.state("c") == "30");
 }
 
-TEST_CASE("lease_keeper: one lease lost, the others of its batch are kept") {
+TEST_CASE("lease_manager: one lease lost, the others of its batch are kept") {
   surroundings around;
-  hand mine{around.keeper, around.claimed({"a", "b"})};
+  hand mine{around.manager, around.claimed({"a", "b"})};
   around.start(mine, 0);
   const settlement<testing::memory_store::transaction> done{.held = mine.claims[1].held};
   settle<noting_store>(around.store, {&done, 1});
   CHECK(names(around.heartbeat().lost) == "booking.created b corr-b;");
-  CHECK_FALSE(around.keeper.stop_of(mine.kept).stop_requested());
+  CHECK_FALSE(around.manager.stop_of(mine.kept).stop_requested());
   around.clock.advance(10s);
   around.heartbeat();
   CHECK(around.state("a") == "30");
 }
 
-TEST_CASE("lease_keeper: a lease found lost by two heartbeats at once, said by one") {
+TEST_CASE("lease_manager: a lease found lost by two heartbeats at once, said by one") {
   surroundings around;
-  hand mine{around.keeper, around.claimed({"a"})};
+  hand mine{around.manager, around.claimed({"a"})};
   around.start(mine, 0);
   around.take_away();
   std::string said_meanwhile;
@@ -299,28 +299,28 @@ TEST_CASE("lease_keeper: a lease found lost by two heartbeats at once, said by o
   CHECK(said_meanwhile == "booking.created a corr-a;");
 }
 
-TEST_CASE("lease_keeper: an attempt that ends while its lease is renewed, not said to be lost") {
+TEST_CASE("lease_manager: an attempt that ends while its lease is renewed, not said to be lost") {
   surroundings around;
-  hand mine{around.keeper, around.claimed({"a", "b", "c"})};
+  hand mine{around.manager, around.claimed({"a", "b", "c"})};
   around.start(mine, 0);
-  const std::stop_token stop = around.keeper.stop_of(mine.kept);
+  const std::stop_token stop = around.manager.stop_of(mine.kept);
   around.take_away();
   around.store.when_renewing = [&] {
-    around.keeper.finish(mine.kept, 0);
-    around.keeper.drop(mine.kept, 2);
+    around.manager.finish(mine.kept, 0);
+    around.manager.drop(mine.kept, 2);
   };
   CHECK(names(around.heartbeat().lost) == "booking.created c corr-c;");
   CHECK_FALSE(stop.stop_requested());
 }
 
-TEST_CASE("lease_keeper: give_back_waiting, what has not begun and nothing else") {
+TEST_CASE("lease_manager: give_back_waiting, what has not begun and nothing else") {
   surroundings around;
-  hand mine{around.keeper, around.claimed({"a", "b", "c", "d"})};
-  hand other{around.keeper, around.claimed({"e"})};
+  hand mine{around.manager, around.claimed({"a", "b", "c", "d"})};
+  hand other{around.manager, around.claimed({"e"})};
   around.start(mine, 0);
-  around.keeper.finish(mine.kept, 0);
+  around.manager.finish(mine.kept, 0);
   around.start(mine, 1);
-  CHECK(around.keeper.give_back_waiting(mine.kept, around.store) == 2);
+  CHECK(around.manager.give_back_waiting(mine.kept, around.store) == 2);
   CHECK(around.state("a") == "30");
   CHECK(around.state("b") == "30");
   CHECK(around.state("c") == "ready");
@@ -328,54 +328,54 @@ TEST_CASE("lease_keeper: give_back_waiting, what has not begun and nothing else"
   CHECK(around.state("e") == "30");
   CHECK(around.store.find("c")->attempts == 0);
   CHECK_FALSE(around.start(mine, 2));
-  CHECK(around.keeper.give_back_waiting(mine.kept, around.store) == 0);
+  CHECK(around.manager.give_back_waiting(mine.kept, around.store) == 0);
   CHECK(around.store.returns == 1);
   around.clock.advance(10s);
   CHECK(around.heartbeat().lost.empty());
 }
 
-TEST_CASE("lease_keeper: heartbeat after all was given back, asks nothing of the store") {
+TEST_CASE("lease_manager: heartbeat after all was given back, asks nothing of the store") {
   surroundings around;
-  hand mine{around.keeper, around.claimed({"a", "b"})};
-  CHECK(around.keeper.give_back_waiting(mine.kept, around.store) == 2);
+  hand mine{around.manager, around.claimed({"a", "b"})};
+  CHECK(around.manager.give_back_waiting(mine.kept, around.store) == 2);
   around.heartbeat();
   CHECK(around.store.renewals == 0);
 }
 
-TEST_CASE("lease_keeper: stop_running, asks what runs and nothing else") {
+TEST_CASE("lease_manager: stop_running, asks what runs and nothing else") {
   surroundings around;
-  hand running{around.keeper, around.claimed({"a", "b"})};
-  hand also_running{around.keeper, around.claimed({"c"})};
-  hand waiting{around.keeper, around.claimed({"d"})};
-  hand finished{around.keeper, around.claimed({"e"})};
-  CHECK(around.keeper.stop_running() == 0);
+  hand running{around.manager, around.claimed({"a", "b"})};
+  hand also_running{around.manager, around.claimed({"c"})};
+  hand waiting{around.manager, around.claimed({"d"})};
+  hand finished{around.manager, around.claimed({"e"})};
+  CHECK(around.manager.stop_running() == 0);
   around.start(running, 0);
   around.start(also_running, 0);
   around.start(finished, 0);
-  around.keeper.finish(finished.kept, 0);
-  CHECK(around.keeper.stop_running() == 2);
-  CHECK(around.keeper.stop_of(running.kept).stop_requested());
-  CHECK(around.keeper.stop_of(also_running.kept).stop_requested());
-  CHECK_FALSE(around.keeper.stop_of(waiting.kept).stop_requested());
-  CHECK_FALSE(around.keeper.stop_of(finished.kept).stop_requested());
+  around.manager.finish(finished.kept, 0);
+  CHECK(around.manager.stop_running() == 2);
+  CHECK(around.manager.stop_of(running.kept).stop_requested());
+  CHECK(around.manager.stop_of(also_running.kept).stop_requested());
+  CHECK_FALSE(around.manager.stop_of(waiting.kept).stop_requested());
+  CHECK_FALSE(around.manager.stop_of(finished.kept).stop_requested());
 }
 
-TEST_CASE("lease_keeper: start after another event of the batch was stopped, a stop of its own") {
+TEST_CASE("lease_manager: start after another event of the batch was stopped, a stop of its own") {
   surroundings around;
-  hand mine{around.keeper, around.claimed({"a", "b"})};
+  hand mine{around.manager, around.claimed({"a", "b"})};
   around.start(mine, 0);
-  const std::stop_token first = around.keeper.stop_of(mine.kept);
-  around.keeper.stop_running();
-  around.keeper.finish(mine.kept, 0);
+  const std::stop_token first = around.manager.stop_of(mine.kept);
+  around.manager.stop_running();
+  around.manager.finish(mine.kept, 0);
   CHECK(around.start(mine, 1));
   CHECK(first.stop_requested());
-  CHECK_FALSE(around.keeper.stop_of(mine.kept).stop_requested());
-  around.keeper.stop_running();
-  CHECK(around.keeper.stop_of(mine.kept).stop_requested());
+  CHECK_FALSE(around.manager.stop_of(mine.kept).stop_requested());
+  around.manager.stop_running();
+  CHECK(around.manager.stop_of(mine.kept).stop_requested());
 }
 
-TEST_CASE("lease_keeper: a handler's stop callback, may use the keeper whatever the stop came from") {
-  const std::function<void(surroundings&)> causes[] = {[](surroundings& around) { around.keeper.stop_running(); },
+TEST_CASE("lease_manager: a handler's stop callback, may use the manager whatever the stop came from") {
+  const std::function<void(surroundings&)> causes[] = {[](surroundings& around) { around.manager.stop_running(); },
                                                        [](surroundings& around) {
                                                          around.limits.max_run_time = 1ms;
                                                          around.clock.advance(1ms);
@@ -387,20 +387,20 @@ TEST_CASE("lease_keeper: a handler's stop callback, may use the keeper whatever 
                                                        }};
   for (const auto& stop : causes) {
     surroundings around;
-    hand mine{around.keeper, around.claimed({"a", "b"})};
+    hand mine{around.manager, around.claimed({"a", "b"})};
     around.start(mine, 0);
     int calls = 0;
-    const std::stop_callback callback{around.keeper.stop_of(mine.kept), [&] {
+    const std::stop_callback callback{around.manager.stop_of(mine.kept), [&] {
                                         ++calls;
-                                        around.keeper.give_back_waiting(mine.kept, around.store);
-                                        around.keeper.finish(mine.kept, 0);
+                                        around.manager.give_back_waiting(mine.kept, around.store);
+                                        around.manager.finish(mine.kept, 0);
                                       }};
     stop(around);
     CHECK(calls == 1);
   }
 }
 
-TEST_CASE("lease_keeper: heartbeats beside a thread that works, each event is run or given back and none is lost") {
+TEST_CASE("lease_manager: heartbeats beside a thread that works, each event is run or given back and none is lost") {
   surroundings around;
   around.limits.max_run_time = 1ms;
   constexpr std::size_t rounds = 200;
@@ -424,18 +424,18 @@ TEST_CASE("lease_keeper: heartbeats beside a thread that works, each event is ru
   }};
   std::jthread working{[&] {
     both_run.arrive_and_wait();
-    lease_keeper::batch& kept = around.keeper.open();
+    lease_manager::batch& kept = around.manager.open();
     for (const std::vector<claimed_event>& each : claims) {
-      around.keeper.hold_all(kept, each, instant::max());
+      around.manager.hold_all(kept, each, instant::max());
       for (std::size_t at = 0; at < each.size(); ++at) {
-        if (around.keeper.start(kept, at, around.store.now())) {
+        if (around.manager.start(kept, at, around.store.now())) {
           ++run;
           around.clock.advance(1ms);
           std::this_thread::yield();
-          around.keeper.finish(kept, at);
+          around.manager.finish(kept, at);
         }
       }
-      around.keeper.drop(kept, each.size());
+      around.manager.drop(kept, each.size());
     }
     is_over = true;
   }};
@@ -445,12 +445,12 @@ TEST_CASE("lease_keeper: heartbeats beside a thread that works, each event is ru
   CHECK(lost == 0);
 }
 
-TEST_CASE("lease_keeper: a store that fails while a run takes too long, the next heartbeat says it") {
+TEST_CASE("lease_manager: a store that fails while a run takes too long, the next heartbeat says it") {
   surroundings around;
-  hand mine{around.keeper, around.claimed({"a", "b"})};
+  hand mine{around.manager, around.claimed({"a", "b"})};
   around.limits.max_run_time = 1s;
   around.start(mine, 0);
-  const std::stop_token stop = around.keeper.stop_of(mine.kept);
+  const std::stop_token stop = around.manager.stop_of(mine.kept);
   around.clock.advance(1s);
   around.store.is_failing = true;
   CHECK_THROWS_AS(around.heartbeat(), store_error);
@@ -459,22 +459,22 @@ TEST_CASE("lease_keeper: a store that fails while a run takes too long, the next
   CHECK(names(around.heartbeat().too_long) == "booking.created a corr-a;");
 }
 
-TEST_CASE("lease_keeper: a run that ends while its heartbeat asks it to stop, the next event is not stopped for it") {
+TEST_CASE("lease_manager: a run that ends while its heartbeat asks it to stop, the next event is not stopped for it") {
   surroundings around;
-  hand mine{around.keeper, around.claimed({"a"})};
-  hand other{around.keeper, around.claimed({"b"})};
+  hand mine{around.manager, around.claimed({"a"})};
+  hand other{around.manager, around.claimed({"b"})};
   const std::vector<claimed_event> next = around.claimed({"c"});
   around.limits.max_run_time = 1s;
   around.start(mine, 0);
   around.start(other, 0);
   // What the other's thread may do at this moment, done where a test can be sure of the moment.
-  const std::stop_callback meanwhile{around.keeper.stop_of(mine.kept), [&] {
-                                       around.keeper.finish(other.kept, 0);
-                                       around.keeper.drop(other.kept, 1);
-                                       around.keeper.hold_all(other.kept, next, instant::max());
+  const std::stop_callback meanwhile{around.manager.stop_of(mine.kept), [&] {
+                                       around.manager.finish(other.kept, 0);
+                                       around.manager.drop(other.kept, 1);
+                                       around.manager.hold_all(other.kept, next, instant::max());
                                        around.start(other, 0);
                                      }};
   around.clock.advance(1s);
   CHECK(names(around.heartbeat().too_long) == "booking.created a corr-a;booking.created b corr-b;");
-  CHECK_FALSE(around.keeper.stop_of(other.kept).stop_requested());
+  CHECK_FALSE(around.manager.stop_of(other.kept).stop_requested());
 }
