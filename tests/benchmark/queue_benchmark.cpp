@@ -22,7 +22,7 @@ namespace {
 using namespace event_relay_benchmark;
 using namespace std::chrono_literals;
 using event_relay::claim_kind;
-using event_relay::claim_quota;
+using event_relay::claim_limit;
 using event_relay::claimed_event;
 using event_relay::event_record;
 using event_relay::sqlite::connection;
@@ -34,7 +34,7 @@ enum class queue {
   scheduled,
   dead_letters,
   kept,       // processed
-  for_quota,  // ready, of a name of which no more may run
+  for_limit,  // ready, of a name of which no more may run
 };
 
 class queue_in_file {
@@ -67,7 +67,7 @@ class queue_in_file {
   void fill(queue with, std::size_t count) {
     append(count, "queued", [&](event_record& each, std::size_t) {
       each.ordering_key = with == queue::key_in_backoff ? "stuck" : "";
-      each.name = with == queue::for_quota ? "waits.for.quota" : each.name;
+      each.name = with == queue::for_limit ? "waits.for.quota" : each.name;
       if (with == queue::scheduled) {
         each.available_at = store_.now() + 24h;
       }
@@ -89,7 +89,7 @@ class queue_in_file {
   }
 
   // Batches of others from claim to settle; `round` makes their ids new.
-  std::size_t work(int round, const std::vector<claim_quota>& quotas) {
+  std::size_t work(int round, const std::vector<claim_limit>& quotas) {
     append(1000, fmt::format("other-{}", round),
            [](event_record& each, std::size_t number) { each.ordering_key = fmt::format("key-{}", number % 500); });
     std::size_t processed = 0;
@@ -103,7 +103,7 @@ class queue_in_file {
   event_relay::queue_metrics metrics() { return store_.metrics(); }
 
  private:
-  std::vector<claimed_event> claim(std::size_t limit, const std::vector<claim_quota>& quotas = {}) {
+  std::vector<claimed_event> claim(std::size_t limit, const std::vector<claim_limit>& quotas = {}) {
     return store_.turn({}, {limit, 30s, claim_kind::ordinary, quotas}).claimed;
   }
   template <class Change>
@@ -130,8 +130,8 @@ void work_beside(benchmark::State& state, queue kind) {
   queue_in_file full{folder.file("full")};
   queue_in_file empty{folder.file("empty")};
   full.fill(kind, static_cast<std::size_t>(state.range(0)));
-  const std::vector<claim_quota> quotas =
-      kind == queue::for_quota ? std::vector<claim_quota>{{"waits.for.quota", 0}} : std::vector<claim_quota>{};
+  const std::vector<claim_limit> quotas =
+      kind == queue::for_limit ? std::vector<claim_limit>{{"waits.for.quota", 0}} : std::vector<claim_limit>{};
   std::vector<double> ratio;
   std::vector<double> ratio_cpu;
   int round = 0;
@@ -175,9 +175,9 @@ BENCHMARK_CAPTURE(work_beside, key_in_backoff, queue::key_in_backoff)->Apply(in_
 BENCHMARK_CAPTURE(work_beside, scheduled, queue::scheduled)->Apply(in_turns);
 BENCHMARK_CAPTURE(work_beside, dead_letters, queue::dead_letters)->Apply(in_turns);
 BENCHMARK_CAPTURE(work_beside, kept, queue::kept)->Apply(in_turns);
-BENCHMARK_CAPTURE(work_beside, for_quota, queue::for_quota)->Apply(in_turns);
+BENCHMARK_CAPTURE(work_beside, for_limit, queue::for_limit)->Apply(in_turns);
 BENCHMARK_CAPTURE(metrics, key_in_backoff, queue::key_in_backoff)->Apply(with_sizes);
-BENCHMARK_CAPTURE(metrics, ready, queue::for_quota)->Apply(with_sizes);
+BENCHMARK_CAPTURE(metrics, ready, queue::for_limit)->Apply(with_sizes);
 BENCHMARK_CAPTURE(metrics, dead_letters, queue::dead_letters)->Apply(with_sizes);
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Limits of families: places and rates by themselves, and kept to by workers that share them, whatever else waits.
+// Limits of families: permits and rates by themselves, and kept to by workers that share them, whatever else waits.
 #include "event_relay/outbox/family_limits.hpp"
 
 #include <atomic>
@@ -43,14 +43,14 @@ struct claims_under {
 
   family_reservation reserve(std::size_t limit = 100) { return {limits, claim_kind::ordinary, limit, now, signal}; }
   // What a claim may take; it takes nothing.
-  std::vector<claim_quota> quotas(std::size_t limit = 100) {
+  std::vector<claim_limit> quotas(std::size_t limit = 100) {
     const family_reservation reserved = reserve(limit);
-    return {reserved.quotas().begin(), reserved.quotas().end()};
+    return {reserved.claim_limits().begin(), reserved.claim_limits().end()};
   }
-  // Takes as many payments as it may; the places end with the call.
+  // Takes as many payments as it may; the permits end with the call.
   std::size_t take_all(std::size_t limit = 100) {
     family_reservation reserved = reserve(limit);
-    const std::size_t most = reserved.quotas().empty() ? limit : reserved.quotas().front().most;
+    const std::size_t most = reserved.claim_limits().empty() ? limit : reserved.claim_limits().front().most;
     std::vector<claimed_event> all(most, claimed("payment.captured"));
     reserved.take(all);
     return most;
@@ -71,14 +71,14 @@ void append_payments(auto& bench, int count) {
 
 }  // namespace
 
-TEST_CASE("family_limits: without any, no quota, no place and nothing to wait for") {
+TEST_CASE("family_limits: without any, no quota, no permit and nothing to wait for") {
   claims_under on{.limits = {}};
   CHECK(on.limits.empty());
   family_reservation reserved = on.reserve();
-  CHECK(reserved.quotas().empty());
+  CHECK(reserved.claim_limits().empty());
   std::vector<claimed_event> all{claimed("payment.captured")};
   reserved.take(all);
-  CHECK(reserved.place_of(all.front()) == nullptr);
+  CHECK(reserved.permit_of(all.front()) == nullptr);
   CHECK_FALSE(reserved.next_due(all).has_value());
 }
 
@@ -93,45 +93,45 @@ TEST_CASE("family_limits: a value out of its range is refused by name, and so is
         "family_limits: payment.captured has a limit already");
 }
 
-TEST_CASE("family_limits: running, so many batches have places, and a free one is another's") {
+TEST_CASE("family_limits: running, so many batches have permits, and a free one is another's") {
   claims_under on{payments_at_most({.running = 2})};
   std::vector<claimed_event> one{claimed("payment.captured"), claimed("payment.captured")};
   std::vector<claimed_event> other{claimed("payment.captured")};
-  std::shared_ptr<family_place> of_one;
-  std::shared_ptr<family_place> of_other;
+  std::shared_ptr<family_permit> of_one;
+  std::shared_ptr<family_permit> of_other;
   {
     family_reservation first = on.reserve();
-    CHECK(first.quotas().empty());
+    CHECK(first.claim_limits().empty());
     first.take(one);
-    of_one = first.place_of(one.front());
-    CHECK(first.place_of(one.back()) == of_one);
+    of_one = first.permit_of(one.front());
+    CHECK(first.permit_of(one.back()) == of_one);
     family_reservation second = on.reserve();
     second.take(other);
-    of_other = second.place_of(other.front());
+    of_other = second.permit_of(other.front());
   }
-  CHECK(on.quotas() == std::vector<claim_quota>{{"payment.captured", 0}});
+  CHECK(on.claim_limits() == std::vector<claim_limit>{{"payment.captured", 0}});
   of_one.reset();
-  CHECK(on.quotas().empty());
+  CHECK(on.claim_limits().empty());
   CHECK(of_other != nullptr);
 }
 
 TEST_CASE("family_limits: running, who was refused is woken by the end of a batch that had events, once") {
   claims_under on{payments_at_most({.running = 1})};
   std::vector<claimed_event> all{claimed("payment.captured")};
-  std::shared_ptr<family_place> held;
+  std::shared_ptr<family_permit> held;
   {
     family_reservation reserved = on.reserve();
     reserved.take(all);
-    held = reserved.place_of(all.front());
+    held = reserved.permit_of(all.front());
   }
-  on.quotas();
-  on.quotas();
+  on.claim_limits();
+  on.claim_limits();
   CHECK(on.signal.count() == 0);
   held.reset();
   CHECK(on.signal.count() == 1);
   {
     const family_reservation found_nothing = on.reserve();
-    on.quotas();
+    on.claim_limits();
   }
   CHECK(on.signal.count() == 1);
 }
@@ -141,14 +141,14 @@ TEST_CASE("family_limits: running, whoever was refused is woken, of whatever sto
   std::vector<claimed_event> all{claimed("payment.captured")};
   const auto other = std::make_shared<wake_signal>();
   auto gone = std::make_shared<wake_signal>();
-  std::shared_ptr<family_place> held;
+  std::shared_ptr<family_permit> held;
   {
     family_reservation reserved = on.reserve();
     reserved.take(all);
-    held = reserved.place_of(all.front());
+    held = reserved.permit_of(all.front());
   }
   for (const auto& refused : {other, gone}) {
-    CHECK(family_reservation{on.limits, claim_kind::ordinary, 1, on.now, *refused}.quotas().size() == 1);
+    CHECK(family_reservation{on.limits, claim_kind::ordinary, 1, on.now, *refused}.claim_limits().size() == 1);
   }
   gone.reset();
   held.reset();
@@ -160,7 +160,7 @@ TEST_CASE("family_limits: running, who was refused by a batch that was full of o
   claims_under on{payments_at_most({.running = 1})};
   {
     family_reservation filled = on.reserve(2);
-    on.quotas();
+    on.claim_limits();
     std::vector<claimed_event> others{claimed("booking.created"), claimed("booking.created")};
     filled.take(others);
     CHECK(on.signal.count() == 0);
@@ -168,11 +168,11 @@ TEST_CASE("family_limits: running, who was refused by a batch that was full of o
   CHECK(on.signal.count() == 1);
 }
 
-TEST_CASE("family_limits: running, a claim of nothing takes no place") {
+TEST_CASE("family_limits: running, a claim of nothing takes no permit") {
   claims_under on{payments_at_most({.running = 1})};
   const family_reservation nothing = on.reserve(0);
-  CHECK(nothing.quotas().empty());
-  CHECK(on.quotas().empty());
+  CHECK(nothing.claim_limits().empty());
+  CHECK(on.claim_limits().empty());
 }
 
 TEST_CASE("family_limits: rate, at once a tenth of a second's, then so many a second") {
@@ -205,26 +205,26 @@ TEST_CASE("family_limits: rate, below ten a second one at once") {
 TEST_CASE("family_limits: rate, what a claim leaves is there for the next, and no more than that") {
   claims_under on{payments_at_most({.per_second = 50})};
   for (int time = 0; time < 3; ++time) {
-    CHECK(on.quotas() == std::vector<claim_quota>{{"payment.captured", 5}});
+    CHECK(on.claim_limits() == std::vector<claim_limit>{{"payment.captured", 5}});
   }
   {
     family_reservation reserved = on.reserve();
     std::vector<claimed_event> two(2, claimed("payment.captured"));
     reserved.take(two);
-    CHECK(on.quotas() == std::vector<claim_quota>{{"payment.captured", 3}});
+    CHECK(on.claim_limits() == std::vector<claim_limit>{{"payment.captured", 3}});
   }
-  CHECK(on.quotas() == std::vector<claim_quota>{{"payment.captured", 3}});
+  CHECK(on.claim_limits() == std::vector<claim_limit>{{"payment.captured", 3}});
 }
 
 TEST_CASE("family_limits: rate, what is given back after a while is no more than may be had at once") {
   claims_under on{payments_at_most({.per_second = 50})};
   {
     const family_reservation reserved = on.reserve();
-    CHECK(reserved.quotas().front().most == 5);
+    CHECK(reserved.claim_limits().front().most == 5);
     on.now += 1s;
-    CHECK(on.quotas() == std::vector<claim_quota>{{"payment.captured", 5}});
+    CHECK(on.claim_limits() == std::vector<claim_limit>{{"payment.captured", 5}});
   }
-  CHECK(on.quotas() == std::vector<claim_quota>{{"payment.captured", 5}});
+  CHECK(on.claim_limits() == std::vector<claim_limit>{{"payment.captured", 5}});
 }
 
 TEST_CASE("family_limits: rate, when the next may be claimed") {
@@ -262,13 +262,13 @@ TEST_CASE("family_limits: rate, readings of threads that cross give nothing twic
   }
 }
 
-TEST_CASE("family_limits: both, for want of a place there is no instant to wait for") {
+TEST_CASE("family_limits: both, for want of a permit there is no instant to wait for") {
   claims_under on{payments_at_most({.running = 1, .per_second = 1'000})};
   std::vector<claimed_event> one{claimed("payment.captured")};
   family_reservation reserved = on.reserve();
   reserved.take(one);
   const family_reservation refused = on.reserve();
-  CHECK(refused.quotas().front() == claim_quota{"payment.captured", 0});
+  CHECK(refused.claim_limits().front() == claim_limit{"payment.captured", 0});
   CHECK_FALSE(refused.next_due({}).has_value());
 }
 
@@ -277,10 +277,10 @@ TEST_CASE("family_limits: an orphan is never refused, and counts") {
   std::vector<claimed_event> one{claimed("payment.captured")};
   for (int time = 0; time < 2; ++time) {
     family_reservation alone{on.limits, claim_kind::orphan, 100, on.now, on.signal};
-    CHECK(alone.quotas().empty());
+    CHECK(alone.claim_limits().empty());
     alone.take(one);
-    CHECK(alone.place_of(one.front()) != nullptr);
-    CHECK(on.quotas().front().most == 0);
+    CHECK(alone.permit_of(one.front()) != nullptr);
+    CHECK(on.claim_limits().front().most == 0);
   }
   on.now += 199ms;
   CHECK(on.take_all() == 0);
@@ -288,7 +288,7 @@ TEST_CASE("family_limits: an orphan is never refused, and counts") {
   CHECK(on.take_all() == 1);
 }
 
-TEST_CASE("family_limits: what has a place is attempted first") {
+TEST_CASE("family_limits: what has a permit is attempted first") {
   claims_under on{payments_at_most({.running = 1})};
   std::vector<claimed_event> all{claimed("booking.created", "1"), claimed("payment.captured", "2"),
                                  claimed("booking.created", "3"), claimed("payment.captured", "4")};
@@ -345,7 +345,7 @@ TEST_CASE("family_limits: a retry counts again") {
   CHECK(bench.handler.ids() == "pay-1 pay-1 pay-2");
 }
 
-TEST_CASE("family_limits: an event given back while another hangs, its place is free before that ends") {
+TEST_CASE("family_limits: an event given back while another hangs, its permit is free before that ends") {
   worker_bench bench;
   const family_limits limits = payments_at_most({.running = 1});
   bench.append_bookings(1);
@@ -363,7 +363,7 @@ TEST_CASE("family_limits: an event given back while another hangs, its place is 
   }
   const auto most = [&] {
     const family_reservation reserved{limits, claim_kind::ordinary, 10, bench.clock.now(), signal};
-    return reserved.quotas().empty();
+    return reserved.claim_limits().empty();
   };
   CHECK_FALSE(most());
   SECTION("given back") { manager.give_back_waiting(mine, bench.store); }
@@ -406,7 +406,7 @@ TEST_CASE("family_limits: threads, never more at a time than allowed, and all of
   CHECK(most == 2);
 }
 
-TEST_CASE("family_limits: threads, an idle one that was refused goes on when the place is free") {
+TEST_CASE("family_limits: threads, an idle one that was refused goes on when the permit is free") {
   worker_bench bench;
   append_payments(bench, 2);
   std::atomic<bool> is_let_go = false;

@@ -130,7 +130,7 @@ TEST_CASE("sqlite scale: a key in backoff with many events behind it, the others
 }
 
 TEST_CASE("sqlite scale: events that wait for their quota, the others are claimed in the same steps") {
-  const std::vector<claim_quota> none{{"mail", 0}};
+  const std::vector<claim_limit> none{{"mail", 0}};
   const auto claim_others = [&](bench& on) {
     on.add("a", "b", "c");
     return on.steps_of([&] {

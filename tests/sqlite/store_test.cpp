@@ -38,8 +38,8 @@
 #include "event_relay/sqlite/transaction.hpp"
 #include "event_relay/testing/manual_clock.hpp"
 #include "support/catch.hpp"
+#include "support/claim_limit_contract.hpp"
 #include "support/ordering_contract.hpp"
-#include "support/quota_contract.hpp"
 #include "support/retention_contract.hpp"
 #include "support/sample_events.hpp"
 #include "support/store_contract.hpp"
@@ -139,7 +139,7 @@ using texts = std::vector<std::string>;
 
 [[maybe_unused]] const bool is_registered = register_store_contract<sqlite_fixture>("sqlite::store") &&
                                             register_ordering_contract<sqlite_fixture>("sqlite::store") &&
-                                            register_quota_contract<sqlite_fixture>("sqlite::store") &&
+                                            register_claim_limit_contract<sqlite_fixture>("sqlite::store") &&
                                             register_retention_contract<sqlite_fixture>("sqlite::store");
 
 event_record huge(std::string id) {
@@ -625,8 +625,8 @@ TEST_CASE("sqlite::store: a look that finds nothing to claim, no need of the loc
 
 TEST_CASE("sqlite::store: a look under quotas that finds nothing to claim, in the middle of another thread's write") {
   bench on;
-  const claim_quota none[] = {{"booking.created", 0}};
-  const claim_request limited{.limit = 1, .length = 30s, .quotas = none};
+  const claim_limit none[] = {{"booking.created", 0}};
+  const claim_request limited{.limit = 1, .length = 30s, .limits_by_name = none};
   on.add("a", "b");
   auto writing = bench::end(on.claim(1).at(0));
   on.store().turn({}, limited);

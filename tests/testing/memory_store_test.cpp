@@ -11,9 +11,9 @@
 #include "event_relay/outbox/store.hpp"
 #include "event_relay/testing/manual_clock.hpp"
 #include "support/catch.hpp"
+#include "support/claim_limit_contract.hpp"
 #include "support/memory_fixture.hpp"
 #include "support/ordering_contract.hpp"
-#include "support/quota_contract.hpp"
 #include "support/retention_contract.hpp"
 #include "support/sample_events.hpp"
 #include "support/store_contract.hpp"
@@ -28,7 +28,7 @@ using memory_fixture = memory_fixture_of<memory_store>;
 
 [[maybe_unused]] const bool is_registered = register_store_contract<memory_fixture>("memory_store") &&
                                             register_ordering_contract<memory_fixture>("memory_store") &&
-                                            register_quota_contract<memory_fixture>("memory_store") &&
+                                            register_claim_limit_contract<memory_fixture>("memory_store") &&
                                             register_retention_contract<memory_fixture>("memory_store");
 
 static_assert(event_store<memory_store>);

@@ -17,11 +17,11 @@ enum class claim_kind {
 };
 
 /// Of the events of this name, at most so many in one claim.
-struct claim_quota {
+struct claim_limit {
   std::string name;
   std::size_t most = 0;
 
-  bool operator==(const claim_quota&) const = default;
+  bool operator==(const claim_limit&) const = default;
 };
 
 struct claim_request {
@@ -31,7 +31,7 @@ struct claim_request {
   std::chrono::milliseconds length{0};
   claim_kind kind = claim_kind::ordinary;
   /// For ordinary claims; each name once. Names that are not here have none.
-  std::span<const claim_quota> quotas = {};
+  std::span<const claim_limit> limits_by_name = {};
 
   std::size_t most_of(std::string_view name) const {
     const auto found = std::find_if(quotas.begin(), quotas.end(), [&](const auto& each) { return each.name == name; });

@@ -39,14 +39,14 @@ struct family_limit {
 namespace detail {
 
 /// The counts of one family. Thread-safe.
-class family_gate {
+class family_limiter {
  public:
-  family_gate(std::string_view name, family_limit most) : name_{name}, most_{most}, tokens_{capacity()} {}
+  family_limiter(std::string_view name, family_limit most) : name_{name}, most_{most}, tokens_{capacity()} {}
 
   const std::string& name() const { return name_; }
 
   // How many attempts, at most `wanted`, one batch may make now; they are counted, and so is the batch. If there is
-  // no place for it, `refused` is woken when there is.
+  // no permit for it, `refused` is woken when there is.
   std::size_t enter(std::size_t wanted, instant now, wake_signal& refused) {
     const std::lock_guard lock{mutex_};
     if (most_.running && running_ >= *most_.running) {
@@ -146,14 +146,14 @@ class family_limits {
   family_limits with(family_limit most) && {
     require(Event::name, "running", most.running, std::numeric_limits<std::size_t>::max());
     require(Event::name, "per_second", most.per_second, std::uint32_t{1'000'000});
-    if (gate_of(Event::name) != nullptr) {
+    if (limiter_of(Event::name) != nullptr) {
       throw std::invalid_argument(fmt::format("family_limits: {} has a limit already", Event::name));
     }
-    gates_.push_back(std::make_shared<detail::family_gate>(Event::name, most));
+    limiters_.push_back(std::make_shared<detail::family_limiter>(Event::name, most));
     return std::move(*this);
   }
 
-  bool empty() const { return gates_.empty(); }
+  bool empty() const { return limiters_.empty(); }
 
  private:
   friend class family_reservation;
@@ -166,13 +166,13 @@ class family_limits {
     }
   }
 
-  std::shared_ptr<detail::family_gate> gate_of(std::string_view name) const {
+  std::shared_ptr<detail::family_limiter> limiter_of(std::string_view name) const {
     const auto found =
-        std::find_if(gates_.begin(), gates_.end(), [&](const auto& each) { return each->name() == name; });
-    return found == gates_.end() ? nullptr : *found;
+        std::find_if(limiters_.begin(), limiters_.end(), [&](const auto& each) { return each->name() == name; });
+    return found == limiters_.end() ? nullptr : *found;
   }
 
-  std::vector<std::shared_ptr<detail::family_gate>> gates_;
+  std::vector<std::shared_ptr<detail::family_limiter>> limiters_;
 };
 
 }  // namespace event_relay

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What one claim may take under the limits of families, and the places that its events keep until their attempts
+// What one claim may take under the limits of families, and the permits that its events keep until their attempts
 // are over.
 #pragma once
 
@@ -20,31 +20,31 @@
 
 namespace event_relay {
 
-/// A batch's place in a family, for as long as one of the family's events in it waits or runs. When it is free
+/// A batch's permit in a family, for as long as one of the family's events in it waits or runs. When it is free
 /// again, those that wait for it are woken.
-class family_place {
+class family_permit {
  public:
-  family_place(std::shared_ptr<detail::family_gate> gate, std::size_t granted)
-      : gate_{std::move(gate)}, granted_{granted} {}
-  ~family_place() {
+  family_permit(std::shared_ptr<detail::family_limiter> limiter, std::size_t granted)
+      : limiter_{std::move(limiter)}, granted_{granted} {}
+  ~family_permit() {
     settle(false);
-    gate_->leave(may_have_kept_out_);
+    limiter_->leave(may_have_kept_out_);
   }
-  family_place(const family_place&) = delete;
-  family_place& operator=(const family_place&) = delete;
+  family_permit(const family_permit&) = delete;
+  family_permit& operator=(const family_permit&) = delete;
 
-  const std::string& name() const { return gate_->name(); }
+  const std::string& name() const { return limiter_->name(); }
   /// An event was claimed.
   void take() { ++taken_; }
-  /// No more will be claimed. Two idle workers that find nothing for their places must not wake each other for
+  /// No more will be claimed. Two idle workers that find nothing for their permits must not wake each other for
   /// ever; so if there were none, and the claim was not full of others, nobody will be woken.
   void settle(bool is_claim_full) {
-    gate_->give_back(std::exchange(granted_, taken_) - taken_);
+    limiter_->give_back(std::exchange(granted_, taken_) - taken_);
     may_have_kept_out_ = may_have_kept_out_ || taken_ > 0 || is_claim_full;
   }
 
  private:
-  std::shared_ptr<detail::family_gate> gate_;
+  std::shared_ptr<detail::family_limiter> limiter_;
   std::size_t granted_;
   std::size_t taken_ = 0;
   bool may_have_kept_out_ = false;
@@ -55,62 +55,63 @@ class family_reservation {
  public:
   /// Nothing is limited.
   family_reservation() = default;
-  /// For a claim of at most `limit` events; `waiting` is woken when a place is free that was not now.
+  /// For a claim of at most `limit` events; `waiting` is woken when a permit is free that was not now.
   family_reservation(const family_limits& limits, claim_kind kind, std::size_t limit, instant now, wake_signal& waiting)
       : limits_{&limits}, kind_{kind}, limit_{limit}, now_{now} {
     if (kind != claim_kind::ordinary || limit == 0) {
       return;
     }
-    for (const auto& gate : limits.gates_) {
-      const std::size_t granted = gate->enter(limit, now, waiting);
+    for (const auto& limiter : limits.limiters_) {
+      const std::size_t granted = limiter->enter(limit, now, waiting);
       if (granted > 0) {
-        places_.push_back(std::make_shared<family_place>(gate, granted));
+        permits_.push_back(std::make_shared<family_permit>(limiter, granted));
       }
       if (granted < limit) {
-        quotas_.push_back({gate->name(), granted});
+        claim_limits_.push_back({limiter->name(), granted});
       }
     }
   }
 
   /// For the claim's request: the families of which it may not take whatever is there.
-  std::span<const claim_quota> quotas() const { return quotas_; }
+  std::span<const claim_limit> claim_limits() const { return claim_limits_; }
 
-  /// What was claimed; those with a place are put first, so that they keep it for a short time only.
+  /// What was claimed; those with a permit are put first, so that they keep it for a short time only.
   void take(std::vector<claimed_event>& claimed) {
     if (limits_ == nullptr || limits_->empty()) {
       return;
     }
     for (const claimed_event& each : claimed) {
-      if (const auto gate = kind_ == claim_kind::orphan ? limits_->gate_of(each.record.name) : nullptr) {
-        gate->enter_anyway(now_);
-        places_.push_back(std::make_shared<family_place>(gate, 1));
+      if (const auto limiter = kind_ == claim_kind::orphan ? limits_->limiter_of(each.record.name) : nullptr) {
+        limiter->enter_anyway(now_);
+        permits_.push_back(std::make_shared<family_permit>(limiter, 1));
       }
-      if (const auto place = place_of(each)) {
-        place->take();
+      if (const auto permit = permit_of(each)) {
+        permit->take();
       }
     }
-    for (const auto& place : places_) {
-      place->settle(claimed.size() == limit_);
+    for (const auto& permit : permits_) {
+      permit->settle(claimed.size() == limit_);
     }
     std::stable_partition(claimed.begin(), claimed.end(),
-                          [&](const claimed_event& each) { return place_of(each) != nullptr; });
+                          [&](const claimed_event& each) { return permit_of(each) != nullptr; });
   }
 
   /// Empty if its family has no limit.
-  std::shared_ptr<family_place> place_of(const claimed_event& claim) const {
-    const auto found = std::find_if(places_.begin(), places_.end(),
+  std::shared_ptr<family_permit> permit_of(const claimed_event& claim) const {
+    const auto found = std::find_if(permits_.begin(), permits_.end(),
                                     [&](const auto& each) { return each->name() == claim.record.name; });
-    return found == places_.end() ? nullptr : *found;
+    return found == permits_.end() ? nullptr : *found;
   }
 
   /// When a rate allows more of a family than were claimed; absent if none held any back.
   std::optional<instant> next_due(const std::vector<claimed_event>& claimed) const {
     std::optional<instant> next;
-    for (const claim_quota& quota : quotas_) {
+    for (const claim_limit& quota : claim_limits_) {
       const auto taken = std::count_if(claimed.begin(), claimed.end(),
                                        [&](const claimed_event& each) { return each.record.name == quota.name; });
-      const auto due = static_cast<std::size_t>(taken) < quota.most ? std::nullopt
-                                                                    : limits_->gate_of(quota.name)->next_attempt(now_);
+      const auto due = static_cast<std::size_t>(taken) < quota.most
+                           ? std::nullopt
+                           : limits_->limiter_of(quota.name)->next_attempt(now_);
       next = next && due ? std::min(next, due) : next ? next : due;
     }
     return next;
@@ -121,8 +122,8 @@ class family_reservation {
   claim_kind kind_ = claim_kind::ordinary;
   std::size_t limit_ = 0;
   instant now_ = {};
-  std::vector<std::shared_ptr<family_place>> places_;
-  std::vector<claim_quota> quotas_;
+  std::vector<std::shared_ptr<family_permit>> permits_;
+  std::vector<claim_limit> claim_limits_;
 };
 
 }  // namespace event_relay

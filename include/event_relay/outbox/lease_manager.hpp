@@ -35,13 +35,13 @@ class lease_manager {
     const claimed_event* claim;
     instant held_until;  // unless it was renewed since
     hold state = hold::waiting;
-    std::shared_ptr<family_place> place;  // while it waits or runs, if its family is limited
-    bool renewed = true;                  // until the lease is lost, or the attempt takes too long
+    std::shared_ptr<family_permit> permit;  // while it waits or runs, if its family is limited
+    bool renewed = true;                    // until the lease is lost, or the attempt takes too long
     instant started = {};
 
     void end(hold as) {
       state = as;
-      place.reset();
+      permit.reset();
     }
   };
 
@@ -98,7 +98,7 @@ class lease_manager {
                 const family_reservation& families = {}) {
     const std::lock_guard lock{mutex_};
     for (const claimed_event& claim : claims) {
-      mine.entries_.push_back({&claim, until, hold::waiting, families.place_of(claim)});
+      mine.entries_.push_back({&claim, until, hold::waiting, families.permit_of(claim)});
     }
   }
 
@@ -112,7 +112,7 @@ class lease_manager {
     }
     if (now >= std::max(each.held_until, renewed_until_)) {
       each.renewed = false;
-      each.place.reset();
+      each.permit.reset();
       unsaid_.lost.push_back(named(each));
       return false;
     }

@@ -179,7 +179,7 @@ class worker_hand {
     family_reservation families{limits.families, kind, limit, now, parts_.store().signal()};
     turn_result result;
     try {
-      result = parts_.store().turn(settlements, {limit, limits.lease, kind, families.quotas()});
+      result = parts_.store().turn(settlements, {limit, limits.lease, kind, families.claim_limits()});
     } catch (...) {
       for (std::size_t at = 0; at < settlements.size(); ++at) {
         attempts_[at].to_settle = std::move(settlements[at]);

@@ -106,7 +106,7 @@ inline constexpr std::string_view lease_ready =
   "e.name FROM {events} e WHERE e.state = 0 AND e.name > n.name ORDER BY e.name LIMIT 1) FROM names n WHERE "     \
   "n.name IS NOT NULL)"
 
-inline constexpr std::string_view lease_within_quotas =
+inline constexpr std::string_view lease_within_limits =
     "WITH RECURSIVE c AS MATERIALIZED (SELECT " EVENT_RELAY_PG_TIME " AS now), " EVENT_RELAY_PG_READY_NAMES
     ", due AS MATERIALIZED (SELECT f.row, f.ordering_key FROM names n LEFT JOIN unnest($4::text[], $5::bigint[]) "
     "q(name, most) ON q.name = n.name CROSS JOIN LATERAL (SELECT e.row, e.ordering_key, e.available_at FROM {events} e "
@@ -120,12 +120,12 @@ inline constexpr std::string_view lease_orphan =
     "ORDER BY e.row LIMIT 1 FOR UPDATE SKIP LOCKED), " EVENT_RELAY_PG_LEASE_DUE;
 
 /// What is left of the quotas of `request` when `claimed` have taken their part.
-struct quotas_left {
+struct limits_left {
   array names = array::of_texts();
   array most = array::of_integers();
 
-  quotas_left(const claim_request& request, std::span<const claimed_event> claimed) {
-    for (const claim_quota& each : request.quotas) {
+  limits_left(const claim_request& request, std::span<const claimed_event> claimed) {
+    for (const claim_limit& each : request.limits_by_name) {
       const auto taken = std::count_if(claimed.begin(), claimed.end(),
                                        [&](const claimed_event& claim) { return claim.record.name == each.name; });
       names.add(std::string_view{each.name});
@@ -163,14 +163,14 @@ std::vector<claimed_event> claim(session& on, const claim_request& request, Cloc
     return in_order(lease_due(on, lease_orphan, true, kept, time, length, true));
   }
   leased_part all;
-  const bool has_quotas = !request.quotas.empty();
-  const std::int64_t from = has_quotas ? scan_window::from_the_start : ready.begin(clock.now());
+  const bool has_limits = !request.limits_by_name.empty();
+  const std::int64_t from = has_limits ? scan_window::from_the_start : ready.begin(clock.now());
   for (int look = 0; look < most_looks; ++look) {
     const std::int64_t more = row_limit(request.limit - all.claims.size());
     leased_part part;
-    if (has_quotas) {
-      const quotas_left left{request, all.claims};
-      part = lease_due(on, lease_within_quotas, false, kept, time, length, false, left.names, left.most, more);
+    if (has_limits) {
+      const limits_left left{request, all.claims};
+      part = lease_due(on, lease_within_limits, false, kept, time, length, false, left.names, left.most, more);
     } else {
       part = lease_due(on, lease_ready, false, kept, time, length, false, from, more);
     }
@@ -186,7 +186,7 @@ std::vector<claimed_event> claim(session& on, const claim_request& request, Cloc
       break;
     }
   }
-  if (!has_quotas) {
+  if (!has_limits) {
     const std::int64_t first =
         all.due.empty() ? integer_of(all.now) : *std::min_element(all.due.begin(), all.due.end());
     ready.end(first, all.claims.size(), clock.now());
@@ -217,9 +217,9 @@ inline outlook look_ahead(session& on, const turn_result& result, const claim_re
       [&](const row& at) {
         found = {optional_instant(at, 0), optional_instant(at, 1), at.integer(2) != 0};
       },
-      ready_from, leased_from, request.quotas.empty());
-  if (!request.quotas.empty()) {
-    const quotas_left left{request, result.claimed};
+      ready_from, leased_from, request.limits_by_name.empty());
+  if (!request.limits_by_name.empty()) {
+    const limits_left left{request, result.claimed};
     on.query(
         "WITH RECURSIVE " EVENT_RELAY_PG_READY_NAMES
         " SELECT min((SELECT min(e.available_at) FROM {events} e WHERE e.state = 0 AND e.name = n.name)) FROM names n "

@@ -192,7 +192,7 @@ class turn_taker {
     if (result.claimed.size() >= request.limit && request.kind == claim_kind::ordinary) {
       return;
     }
-    const bool has_window = request.kind == claim_kind::ordinary && request.quotas.empty();
+    const bool has_window = request.kind == claim_kind::ordinary && request.limits_by_name.empty();
     const std::int64_t ready_from = has_window ? lent_.ready.from() : scan_window::from_the_start;
     const outlook found = look_ahead(on_, result, request, ready_from, lent_.leased.from());
     result.orphans_waiting = found.has_orphans;

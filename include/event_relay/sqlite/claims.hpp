@@ -25,8 +25,8 @@ inline void look_ahead(connection& database, turn_result& result, const claim_re
       database.query(sql, [&](const row& at) { found = optional_instant(at, 0); });
       return found;
     };
-    const auto ready = request.quotas.empty() ? earliest("SELECT min(available_at) FROM " EVENT_RELAY_READY)
-                                              : next_ready_within_quotas(database, result, request);
+    const auto ready = request.limits_by_name.empty() ? earliest("SELECT min(available_at) FROM " EVENT_RELAY_READY)
+                                                      : next_ready_within_limits(database, result, request);
     const auto freed = earliest("SELECT min(leased_until) FROM " EVENT_RELAY_LEASED);
     result.next_due = ready && freed ? std::min(ready, freed) : ready ? ready : freed;
   }
@@ -78,8 +78,8 @@ inline void claim(connection& database, turn_result& result, const claim_request
         take, token, until);
     return;
   }
-  if (!request.quotas.empty()) {
-    for (const std::int64_t each : ready_within_quotas(database, request, now)) {
+  if (!request.limits_by_name.empty()) {
+    for (const std::int64_t each : ready_within_limits(database, request, now)) {
       database.query(
           "UPDATE main.event_relay_events SET state = 1, attempt = attempt + 1, token = ?1, leased_until = ?2, "
           "solo = 0 WHERE row = ?3 RETURNING row, attempt, crashed, failures, " EVENT_RELAY_RECORD_COLUMNS,

@@ -45,7 +45,7 @@ void for_each_ready_name(connection& database, Visit visit) {
 }
 
 // The rows of the oldest events within the quotas.
-inline std::vector<std::int64_t> ready_within_quotas(connection& database, const claim_request& request, instant now) {
+inline std::vector<std::int64_t> ready_within_limits(connection& database, const claim_request& request, instant now) {
   std::vector<std::tuple<std::int64_t, std::int64_t>> found;  // due, row
   for_each_ready_name(database, [&](const std::string& name) {
     if (const std::size_t most = request.most_of(name); most > 0) {
@@ -67,7 +67,7 @@ inline std::vector<std::int64_t> ready_within_quotas(connection& database, const
 }
 
 // When the earliest event becomes ready of those whose quota is not used up by what was claimed.
-inline std::optional<instant> next_ready_within_quotas(connection& database, const turn_result& result,
+inline std::optional<instant> next_ready_within_limits(connection& database, const turn_result& result,
                                                        const claim_request& request) {
   std::optional<instant> next;
   for_each_ready_name(database, [&](const std::string& name) {

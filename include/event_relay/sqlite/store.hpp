@@ -92,7 +92,7 @@ class store {
   }
 
   turn_result turn(std::span<const settlement<transaction>> settlements, const claim_request& request) {
-    if (!request.quotas.empty()) {
+    if (!request.limits_by_name.empty()) {
       have_name_index();
     }
     turn_result ahead;

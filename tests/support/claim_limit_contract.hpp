@@ -22,11 +22,11 @@
 namespace event_relay_test {
 
 template <store_fixture Fixture>
-bool register_quota_contract(std::string unit) {
+bool register_claim_limit_contract(std::string unit) {
   using namespace event_relay;
   using namespace std::chrono_literals;
   using bench = store_bench<Fixture>;
-  using quotas = std::vector<claim_quota>;
+  using quotas = std::vector<claim_limit>;
   using claimed = std::vector<std::string>;
   const contract_registrar test{std::move(unit)};
   static constexpr auto look = [](bench& on, const quotas& most, std::size_t limit = 100) {
