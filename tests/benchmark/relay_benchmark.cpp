@@ -29,7 +29,7 @@ booking_created sample_event() {
                                         .customer_location = "PRT"});
 }
 
-/// Lines into memory, which is given back when it has grown.
+/// Lines into memory, which is released when it has grown.
 struct memory_writer {
   std::string* kept;
   void operator()(std::string_view line) const {

@@ -216,7 +216,7 @@ TEST_CASE("family_limits: rate, what a claim leaves is there for the next, and n
   CHECK(on.claim_limits() == std::vector<claim_limit>{{"payment.captured", 3}});
 }
 
-TEST_CASE("family_limits: rate, what is given back after a while is no more than may be had at once") {
+TEST_CASE("family_limits: rate, what is released after a while is no more than may be had at once") {
   claims_under on{payments_at_most({.per_second = 50})};
   {
     const family_reservation reserved = on.reserve();
@@ -345,7 +345,7 @@ TEST_CASE("family_limits: a retry counts again") {
   CHECK(bench.handler.ids() == "pay-1 pay-1 pay-2");
 }
 
-TEST_CASE("family_limits: an event given back while another hangs, its permit is free before that ends") {
+TEST_CASE("family_limits: an event released while another hangs, its permit is free before that ends") {
   worker_bench bench;
   const family_limits limits = payments_at_most({.running = 1});
   bench.append_bookings(1);
@@ -366,7 +366,7 @@ TEST_CASE("family_limits: an event given back while another hangs, its permit is
     return reserved.claim_limits().empty();
   };
   CHECK_FALSE(most());
-  SECTION("given back") { manager.give_back_waiting(mine, bench.store); }
+  SECTION("released") { manager.release_waiting(mine, bench.store); }
   SECTION("abandoned") { manager.abandon(mine); }
   SECTION("finished") { manager.finish(mine, 0); }
   SECTION("dropped") { manager.drop(mine, 2); }

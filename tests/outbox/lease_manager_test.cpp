@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a heartbeat renews, whom it asks to stop, and what is given back, step by step on a store whose time
+// What a heartbeat renews, whom it asks to stop, and what is released, step by step on a store whose time
 // stands still: each event waits, runs, is finished, takes too long or is another worker's.
 #include "event_relay/outbox/lease_manager.hpp"
 
@@ -39,12 +39,12 @@ struct noting_store : testing::memory_store {
     }
     return memory_store::renew(leases, length);
   }
-  std::size_t give_back(std::span<const lease> leases) {
+  std::size_t release(std::span<const lease> leases) {
     if (std::exchange(is_failing, false)) {
       throw store_error{store_errc::busy, "database is locked"};
     }
     ++returns;
-    return memory_store::give_back(leases);
+    return memory_store::release(leases);
   }
 
   int renewals = 0;
@@ -146,7 +146,7 @@ TEST_CASE("lease_manager: drop, the places count from the first that is left") {
   CHECK(around.state("d") == "30");
   around.manager.drop(mine.kept, 2);
   CHECK(around.start(mine, 0));
-  CHECK(around.manager.give_back_waiting(mine.kept, around.store) == 0);
+  CHECK(around.manager.release_waiting(mine.kept, around.store) == 0);
 }
 
 TEST_CASE("lease_manager: heartbeat, renews what waits, runs and is finished but not stored") {
@@ -159,7 +159,7 @@ TEST_CASE("lease_manager: heartbeat, renews what waits, runs and is finished but
   for (int beat = 0; beat < 5; ++beat) {
     around.clock.advance(10s);
     const auto found = around.heartbeat();
-    CHECK((found.too_long.empty() && found.lost.empty() && found.given_back == 0));
+    CHECK((found.too_long.empty() && found.lost.empty() && found.released == 0));
     for (const char* id : {"a", "b", "c", "d"}) {
       CHECK(around.state(id) == "30");
     }
@@ -190,7 +190,7 @@ TEST_CASE("lease_manager: close, renewed no more") {
   CHECK(around.state("b") == "30");
 }
 
-TEST_CASE("lease_manager: a run that takes too long, asked to stop, said once, and its batch given back") {
+TEST_CASE("lease_manager: a run that takes too long, asked to stop, said once, and its batch released") {
   surroundings around;
   around.limits.lease = 1h;
   hand mine{around.manager, around.claimed({"a", "b", "c", "d"})};
@@ -209,7 +209,7 @@ TEST_CASE("lease_manager: a run that takes too long, asked to stop, said once, a
   const auto found = around.heartbeat();
   CHECK(names(found.too_long) == "booking.created b corr-b;");
   CHECK(found.lost.empty());
-  CHECK(found.given_back == 2);
+  CHECK(found.released == 2);
   CHECK(stop.stop_requested());
   CHECK_FALSE(around.manager.stop_of(other.kept).stop_requested());
   for (const char* id : {"c", "d"}) {
@@ -220,7 +220,7 @@ TEST_CASE("lease_manager: a run that takes too long, asked to stop, said once, a
 
   around.clock.advance(30s);
   const auto later = around.heartbeat();
-  CHECK((later.too_long.empty() && later.lost.empty() && later.given_back == 0));
+  CHECK((later.too_long.empty() && later.lost.empty() && later.released == 0));
   CHECK(around.state("a") == "3600");
   CHECK(around.state("b") == std::to_string(3600 - 31));
   CHECK(around.state("e") == "3600");
@@ -266,12 +266,12 @@ TEST_CASE("lease_manager: leases that another has by now, said once; what runs i
   around.take_away();
   const auto found = around.heartbeat();
   CHECK(names(found.lost) == "booking.created b corr-b;booking.created c corr-c;");
-  CHECK((found.too_long.empty() && found.given_back == 0));
+  CHECK((found.too_long.empty() && found.released == 0));
   CHECK(stop.stop_requested());
   CHECK_FALSE(around.start(mine, 2));
   CHECK(around.heartbeat().lost.empty());
   CHECK(around.state("b") == "30");  // the other's lease is left alone
-  CHECK(around.manager.give_back_waiting(mine.kept, around.store) == 0);
+  CHECK(around.manager.release_waiting(mine.kept, around.store) == 0);
   CHECK(around.state("c") == "30");
 }
 
@@ -313,14 +313,14 @@ TEST_CASE("lease_manager: an attempt that ends while its lease is renewed, not s
   CHECK_FALSE(stop.stop_requested());
 }
 
-TEST_CASE("lease_manager: give_back_waiting, what has not begun and nothing else") {
+TEST_CASE("lease_manager: release_waiting, what has not begun and nothing else") {
   surroundings around;
   hand mine{around.manager, around.claimed({"a", "b", "c", "d"})};
   hand other{around.manager, around.claimed({"e"})};
   around.start(mine, 0);
   around.manager.finish(mine.kept, 0);
   around.start(mine, 1);
-  CHECK(around.manager.give_back_waiting(mine.kept, around.store) == 2);
+  CHECK(around.manager.release_waiting(mine.kept, around.store) == 2);
   CHECK(around.state("a") == "30");
   CHECK(around.state("b") == "30");
   CHECK(around.state("c") == "ready");
@@ -328,16 +328,16 @@ TEST_CASE("lease_manager: give_back_waiting, what has not begun and nothing else
   CHECK(around.state("e") == "30");
   CHECK(around.store.find("c")->attempts == 0);
   CHECK_FALSE(around.start(mine, 2));
-  CHECK(around.manager.give_back_waiting(mine.kept, around.store) == 0);
+  CHECK(around.manager.release_waiting(mine.kept, around.store) == 0);
   CHECK(around.store.returns == 1);
   around.clock.advance(10s);
   CHECK(around.heartbeat().lost.empty());
 }
 
-TEST_CASE("lease_manager: heartbeat after all was given back, asks nothing of the store") {
+TEST_CASE("lease_manager: heartbeat after all was released, asks nothing of the store") {
   surroundings around;
   hand mine{around.manager, around.claimed({"a", "b"})};
-  CHECK(around.manager.give_back_waiting(mine.kept, around.store) == 2);
+  CHECK(around.manager.release_waiting(mine.kept, around.store) == 2);
   around.heartbeat();
   CHECK(around.store.renewals == 0);
 }
@@ -392,7 +392,7 @@ TEST_CASE("lease_manager: a handler's stop callback, may use the manager whateve
     int calls = 0;
     const std::stop_callback callback{around.manager.stop_of(mine.kept), [&] {
                                         ++calls;
-                                        around.manager.give_back_waiting(mine.kept, around.store);
+                                        around.manager.release_waiting(mine.kept, around.store);
                                         around.manager.finish(mine.kept, 0);
                                       }};
     stop(around);
@@ -400,7 +400,7 @@ TEST_CASE("lease_manager: a handler's stop callback, may use the manager whateve
   }
 }
 
-TEST_CASE("lease_manager: heartbeats beside a thread that works, each event is run or given back and none is lost") {
+TEST_CASE("lease_manager: heartbeats beside a thread that works, each event is run or released and none is lost") {
   surroundings around;
   around.limits.max_run_time = 1ms;
   constexpr std::size_t rounds = 200;
@@ -410,7 +410,7 @@ TEST_CASE("lease_manager: heartbeats beside a thread that works, each event is r
     claims.push_back(around.claimed({"a" + number, "b" + number, "c" + number}));
   }
   std::size_t run = 0;
-  std::size_t given_back = 0;
+  std::size_t released = 0;
   std::size_t lost = 0;
   std::atomic<bool> is_over = false;
   std::latch both_run{2};
@@ -418,7 +418,7 @@ TEST_CASE("lease_manager: heartbeats beside a thread that works, each event is r
     both_run.arrive_and_wait();
     while (!is_over) {
       const auto found = around.heartbeat();
-      given_back += found.given_back;
+      released += found.released;
       lost += found.lost.size();
     }
   }};
@@ -441,7 +441,7 @@ TEST_CASE("lease_manager: heartbeats beside a thread that works, each event is r
   }};
   working.join();
   heart.join();
-  CHECK(run + given_back == 3 * rounds);
+  CHECK(run + released == 3 * rounds);
   CHECK(lost == 0);
 }
 

@@ -84,7 +84,7 @@ struct renews_all_or_none : memory_store {
   bool renew(std::span<const lease>, std::chrono::milliseconds);
 };
 struct keeps_what_it_has : memory_store {
-  void give_back(std::span<const lease>);
+  void release(std::span<const lease>);
 };
 struct finds_or_throws : memory_store {
   stored_event find(std::string_view);
@@ -103,7 +103,7 @@ struct warns_always : memory_store {
 };
 class without_transactions : memory_store {
  public:
-  using memory_store::append, memory_store::turn, memory_store::renew, memory_store::give_back, memory_store::find;
+  using memory_store::append, memory_store::turn, memory_store::renew, memory_store::release, memory_store::find;
   using memory_store::has_unfinished, memory_store::now, memory_store::signal, memory_store::warning;
 };
 

@@ -859,12 +859,12 @@ TEST_CASE("worker: a settle after the lease, but before anybody claimed, still c
   CHECK(tested.run_once() == worker_report{.processed = 1});
 }
 
-TEST_CASE("worker: an attempt whose event was given back meanwhile, refused, and the others of its batch stored") {
+TEST_CASE("worker: an attempt whose event was released meanwhile, refused, and the others of its batch stored") {
   worker_bench bench;
   bench.append_bookings(2);
   bench.handler.on("evt-1", [&](const given_run&) {
     const lease mine = bench.log.runs().back().held;
-    CHECK(bench.store.give_back({&mine, 1}) == 1);
+    CHECK(bench.store.release({&mine, 1}) == 1);
   });
   worker tested{bench.box, bench.handler, bench.options()};
   CHECK(tested.run_once() == worker_report{.processed = 1, .stale_settles = 1});
@@ -1101,7 +1101,7 @@ TEST_CASE("worker: a heartbeat, renews what waits, runs and is finished, and not
   CHECK(worker_lines(bench.sink).empty());
 }
 
-TEST_CASE("worker: an attempt that takes too long, told to stop, renewed no more, and the rest given back") {
+TEST_CASE("worker: an attempt that takes too long, told to stop, renewed no more, and the rest released") {
   worker_bench bench;
   bench.append_bookings(3);
   worker tested{bench.box, bench.handler, bench.options().with_max_run_time(1min)};
@@ -1137,7 +1137,7 @@ TEST_CASE("worker: an attempt that takes too long, told to stop, renewed no more
   CHECK(bench.handler.runs().back().retry.attempt == 1);
 }
 
-TEST_CASE("worker: an attempt that takes too long, the events given back are in the step's report") {
+TEST_CASE("worker: an attempt that takes too long, the events released are in the step's report") {
   worker_bench bench;
   bench.append_bookings(3);
   worker tested{bench.box, bench.handler, bench.options().with_max_run_time(1min)};
@@ -1145,7 +1145,7 @@ TEST_CASE("worker: an attempt that takes too long, the events given back are in 
     bench.clock.advance(1min);
     tested.heartbeat();
   });
-  CHECK(tested.run_once() == worker_report{.processed = 1, .given_back = 2});
+  CHECK(tested.run_once() == worker_report{.processed = 1, .released = 2});
 }
 
 TEST_CASE("worker: an attempt that took too long and then its lease, its event is another's") {
@@ -1213,7 +1213,7 @@ TEST_CASE("worker: one lost lease of a batch, the events behind it run and are n
       .on("evt-1",
           [&](const given_run& given) {
             const lease mine = bench.log.runs().back().held;
-            bench.store.give_back({&mine, 1});
+            bench.store.release({&mine, 1});
             tested.heartbeat();
             CHECK(given.stop.stop_requested());
           })
@@ -1342,7 +1342,7 @@ TEST_CASE("worker: events that the store does not take back, not run here, and r
   bench.append_bookings(3);
   worker tested{bench.box, bench.handler, bench.options().with_max_run_time(1min)};
   bench.handler.on("evt-1", [&](const given_run& given) {
-    bench.store.fail(failing_store::give_back_leases);
+    bench.store.fail(failing_store::release_leases);
     bench.clock.advance(1min);
     CHECK_THROWS_AS(tested.heartbeat(), store_error);
     CHECK(given.stop.stop_requested());
@@ -1357,7 +1357,7 @@ TEST_CASE("worker: events that the store does not take back, not run here, and r
 }
 
 TEST_CASE("worker: an attempt that takes too long while the store fails, said nevertheless") {
-  for (const auto failing : {failing_store::give_back_leases, failing_store::renew_leases}) {
+  for (const auto failing : {failing_store::release_leases, failing_store::renew_leases}) {
     CAPTURE(failing);
     worker_bench<failing_store> bench;
     bench.append_bookings(3);

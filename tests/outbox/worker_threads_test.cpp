@@ -179,7 +179,7 @@ TEST_CASE("worker threads: stopped before it began, it claims nothing") {
   CHECK(tested.run_until_done() == worker_report{.processed = 1});
 }
 
-TEST_CASE("worker threads: stopped in the midst of a batch, the current ends, the rest is given back unattempted") {
+TEST_CASE("worker threads: stopped in the midst of a batch, the current ends, the rest is released unattempted") {
   worker_bench bench;
   bench.append_bookings(6);
   std::stop_source stop;
@@ -189,7 +189,7 @@ TEST_CASE("worker threads: stopped in the midst of a batch, the current ends, th
     return retry{"busy"};
   });
   worker tested{bench.box, bench.handler, bench.options().with_batch(5)};
-  CHECK(tested.run(stop.get_token()) == worker_report{.processed = 1, .retried = 1, .given_back = 3});
+  CHECK(tested.run(stop.get_token()) == worker_report{.processed = 1, .retried = 1, .released = 3});
   CHECK(bench.handler.ids() == "evt-1 evt-2");
   CHECK(state_of(bench.store, "evt-2") == "ready 1");
   for (const char* id : {"evt-3", "evt-4", "evt-5", "evt-6"}) {
@@ -222,7 +222,7 @@ TEST_CASE("worker threads: the deadline to stop is over, what runs is told to st
     wait_for_stop(given.stop);
   });
   worker tested{bench.box, bench.handler, bench.options().with_threads(2).with_batch(2).with_stop_deadline(0ms)};
-  CHECK(tested.run(stop.get_token()) == worker_report{.processed = 2, .given_back = 2, .left_running = 2});
+  CHECK(tested.run(stop.get_token()) == worker_report{.processed = 2, .released = 2, .left_running = 2});
   CHECK(steps_of(bench.sink) == "outbox.stopped warned: 2 attempts still ran at the deadline, 0 were not stored|");
 }
 
@@ -251,7 +251,7 @@ TEST_CASE("worker threads: stopped while the store fails, what was attempted is 
     stop.request_stop();
   });
   worker tested{bench.box, bench.handler, bench.options().with_stop_deadline(24h)};
-  CHECK(tested.run(stop.get_token()) == worker_report{.processed = 2, .given_back = 1});
+  CHECK(tested.run(stop.get_token()) == worker_report{.processed = 2, .released = 1});
   CHECK(bench.handler.ids() == "evt-1 evt-2");
 }
 
@@ -260,13 +260,13 @@ TEST_CASE("worker threads: events that the store does not take back at a stop, n
   bench.append_bookings(3);
   std::stop_source stop;
   bench.handler.on("evt-1", [&](const given_run&) {
-    bench.store.fail(failing_store::give_back_leases);
+    bench.store.fail(failing_store::release_leases);
     stop.request_stop();
   });
   worker tested{bench.box, bench.handler, bench.options()};
   CHECK(tested.run(stop.get_token()) == worker_report{.processed = 1});
   CHECK(bench.handler.ids() == "evt-1");
-  CHECK(steps_of(bench.sink).starts_with("outbox.give-back-failed warned: told to fail"));
+  CHECK(steps_of(bench.sink).starts_with("outbox.release-failed warned: told to fail"));
   bench.clock.advance(bench.lease);
   CHECK(tested.run_until_done() == worker_report{.processed = 2});
   CHECK(bench.handler.runs().back().retry.attempt == 1);
@@ -459,7 +459,7 @@ TEST_CASE("worker threads: an attempt that takes too long, told to stop by the h
     stop.request_stop();
   });
   worker tested{bench.box, bench.handler, bench.options().with_lease(30ms)};
-  CHECK(tested.run(stop.get_token()) == worker_report{.processed = 1, .given_back = 2});
+  CHECK(tested.run(stop.get_token()) == worker_report{.processed = 1, .released = 2});
   CHECK(steps_of(bench.sink).starts_with("outbox.run-too-long failed: "));
 }
 

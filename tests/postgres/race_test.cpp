@@ -283,16 +283,16 @@ TEST_CASE("race: an event appended while its key's head is settled, is claimed n
     CHECK(claim.result().empty());
     CHECK(settle.result() == settle_status::applied);
   }
-  SECTION("blocked by a claim that is not committed when the head is given back") {
+  SECTION("blocked by a claim that is not committed when the head is released") {
     bench.add(keyed("next"));
     gate closed{bench, "BEFORE", "NEW.state = 4"};
     claiming claim{[&] { return bench.claimed(); }};
     bench.wait_until_blocked(1);
-    other_thread<std::size_t> give_back{[&] { return bench.give_back(head.held); }};
+    other_thread<std::size_t> release{[&] { return bench.release(head.held); }};
     bench.wait_until_blocked(2);
     closed.open();
     CHECK(claim.result().empty());
-    CHECK(give_back.result() == 1);
+    CHECK(release.result() == 1);
     const claimed_event again = bench.claim_one();
     CHECK(again.record.id == "head");
     bench.settle(bench.end(again));
@@ -300,7 +300,7 @@ TEST_CASE("race: an event appended while its key's head is settled, is claimed n
   CHECK(bench.claimed() == texts{"next #1"});
 }
 
-TEST_CASE("race: an earlier event that is blocked while its key's head is given back, is claimed next") {
+TEST_CASE("race: an earlier event that is blocked while its key's head is released, is claimed next") {
   race_bench bench;
   other_host slow{bench};
   slow.append(keyed("early"));
@@ -309,7 +309,7 @@ TEST_CASE("race: an earlier event that is blocked while its key's head is given 
   slow.commit();
   CHECK(bench.claim().empty());
   CHECK(bench.state_of("early") == "4");
-  CHECK(bench.give_back(head.held) == 1);
+  CHECK(bench.release(head.held) == 1);
   const claimed_event early = bench.claim_one();
   CHECK(early.record.id == "early");
   CHECK(bench.claim().empty());
@@ -355,7 +355,7 @@ TEST_CASE("race: a lock that is held for longer than lock_timeout, busy, and sto
     holding.run("SELECT 1 FROM @events WHERE id = 'evt' FOR UPDATE");
     CHECK(refusal_cause([&] { bench.settle(bench.end(claim)); }) == store_errc::busy);
     CHECK(refusal_cause([&] { bench.renew(claim.held); }) == store_errc::busy);
-    CHECK(refusal_cause([&] { bench.give_back(claim.held); }) == store_errc::busy);
+    CHECK(refusal_cause([&] { bench.release(claim.held); }) == store_errc::busy);
     CHECK(bench.claim().empty());
   }
   CHECK(bench.settle(bench.end(claim)) == settle_status::applied);

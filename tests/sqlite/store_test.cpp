@@ -599,7 +599,7 @@ TEST_CASE("sqlite::store: another connection holds the lock, busy, and as before
   CHECK(refusal_cause([&] { on.claim(); }) == store_errc::busy);
   CHECK(refusal_cause([&] { on.settle(bench::end(held)); }) == store_errc::busy);
   CHECK(refusal_cause([&] { on.renew(held.held); }) == store_errc::busy);
-  CHECK(refusal_cause([&] { on.give_back(held.held); }) == store_errc::busy);
+  CHECK(refusal_cause([&] { on.release(held.held); }) == store_errc::busy);
   CHECK(on.seen("a") == "leased 1 until 30000");
   CHECK(on.seen("b") == "ready 0");
   CHECK(on.store().has_unfinished());
@@ -832,10 +832,10 @@ TEST_CASE("sqlite::store: refused half-way, nothing of it stored") {
     REQUIRE(refuse(on, "old.id = 'b'") == SQLITE_OK);
     CHECK(refusal_cause([&] { on.store().renew(leases_of(claims), 1h); }) == store_errc::refused);
   }
-  SECTION("give_back") {
+  SECTION("release") {
     REQUIRE(refuse(on, "old.id = 'b'") == SQLITE_OK);
     const std::uint64_t before = on.hints();
-    CHECK(refusal_cause([&] { on.store().give_back(leases_of(claims)); }) == store_errc::refused);
+    CHECK(refusal_cause([&] { on.store().release(leases_of(claims)); }) == store_errc::refused);
     CHECK(on.hints() == before);
   }
   CHECK(on.seen("a") == "leased 1 until 30000");

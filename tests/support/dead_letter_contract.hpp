@@ -534,7 +534,7 @@ void register_redrive_contract(const contract_registrar& test) {
     const claimed_event again = on.claim_one();
     CHECK(text_of(again) == "a #1");
     CHECK(on.settle(bench::told_end(crashed)) == settle_status::stale);
-    CHECK(on.give_back(again.held) == 1);
+    CHECK(on.release(again.held) == 1);
     CHECK(on.seen("a").starts_with("ready 0"));
   });
 
@@ -779,11 +779,11 @@ void register_metrics_contract(const contract_registrar& test) {
           "payment.captured: 2 attempts, 1 processed, 1 retried, 0 dead");
   });
 
-  test("metrics, no outcome of what is stale, given back, expired or whose write failed", [] {
+  test("metrics, no outcome of what is stale, released, expired or whose write failed", [] {
     bench on;
     on.add("a", "b", "c");
     auto claims = on.claim();
-    on.give_back(claims.at(0).held);
+    on.release(claims.at(0).held);
     CHECK(on.settle(bench::told_end(claims.at(0))) == settle_status::stale);
     CHECK(on.settle(bench::told(bench::end_failing(claims.at(1)), claims.at(1))) == settle_status::write_failed);
     CHECK(on.outcomes() == "");

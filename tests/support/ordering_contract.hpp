@@ -35,7 +35,7 @@ struct ordering_step {
   enum kind {
     appended,
     claimed,
-    freed,     ///< by a retry, or given back
+    freed,     ///< by a retry, or released
     orphaned,  ///< its lease is over
     processed,
     released,  ///< a dead letter
@@ -129,7 +129,7 @@ class ordering_history {
         case 4:
         case 5:
         case 6: take_turn(); break;
-        case 7: give_back_one(); break;
+        case 7: release_one(); break;
         case 8: renew_some(); break;
         case 9: redrive_some(); break;
         case 10: purge_one(); break;
@@ -246,10 +246,10 @@ class ordering_history {
     }
   }
 
-  void give_back_one() {
+  void release_one() {
     if (!leased_.empty()) {
       const auto at = std::next(leased_.begin(), static_cast<std::ptrdiff_t>(below(leased_.size())));
-      CHECK(on_.give_back(at->second.held) == 1);
+      CHECK(on_.release(at->second.held) == 1);
       note(at->second.isolated ? ordering_step::orphaned : ordering_step::freed, at->first);
       leased_.erase(at);
     }
@@ -462,9 +462,9 @@ void register_head_contract(const contract_registrar& test) {
     CHECK(on.claim().empty());
   });
 
-  test("key, an attempt that is given back or whose write fails keeps the others waiting", [] {
+  test("key, an attempt that is released or whose write fails keeps the others waiting", [] {
     bench on;
-    on.give_back(on.claim_one().held);
+    on.release(on.claim_one().held);
     CHECK(on.seen("b") == "blocked 0");
     const auto claimed = on.claim_one();
     CHECK(text_of(claimed) == "a #1");
@@ -493,11 +493,11 @@ void register_head_contract(const contract_registrar& test) {
     CHECK(on.claimed() == texts{"b #1"});
   });
 
-  test("key, a solo attempt that is given back or retried keeps the others waiting", [] {
+  test("key, a solo attempt that is released or retried keeps the others waiting", [] {
     bench on;
     on.claim_one();
     on.clock().advance(30s);
-    on.give_back(on.claim_orphan().held);
+    on.release(on.claim_orphan().held);
     CHECK(on.claim().empty());
     on.settle(bench::retry(on.claim_orphan(), 5s));
     CHECK(on.claim().empty());
@@ -908,12 +908,12 @@ void register_redrive_place_contract(const contract_registrar& test) {
     CHECK(on.ends() == "abc");
   });
 
-  test("redrive, while a later event of the key is leased: before it when that is given back", [] {
+  test("redrive, while a later event of the key is leased: before it when that is released", [] {
     bench on;
     on.bury_one();
     const auto claimed = on.claim_one();
     on.redrive("a");
-    on.give_back(claimed.held);
+    on.release(claimed.held);
     CHECK(on.seen("a") == "ready 0");
     CHECK(on.seen("b") == "blocked 0");
     CHECK(on.ends() == "abc");

@@ -37,9 +37,9 @@ template <>
 struct Catch::StringMaker<event_relay::worker_report> {
   static std::string convert(const event_relay::worker_report& report) {
     return fmt::format(
-        "{} processed, {} retried, {} dead letters, {} stale, {} given back, {} left running, {} left "
+        "{} processed, {} retried, {} dead letters, {} stale, {} released, {} left running, {} left "
         "unsettled, {} breadcrumbs lost",
-        report.processed, report.retried, report.dead_lettered, report.stale_settles, report.given_back,
+        report.processed, report.retried, report.dead_lettered, report.stale_settles, report.released,
         report.left_running, report.left_unsettled, report.lost_breadcrumbs);
   }
 };
@@ -281,7 +281,7 @@ inline std::vector<std::string> faults_of(const std::vector<run_log::run>& runs)
 /// wakes the worker, so that no test waits for its pause.
 class failing_store : public event_relay::testing::memory_store {
  public:
-  enum operation { claim, settle, renew_leases, give_back_leases, look, time };
+  enum operation { claim, settle, renew_leases, release_leases, look, time };
 
   using memory_store::memory_store;
 
@@ -317,9 +317,9 @@ class failing_store : public event_relay::testing::memory_store {
     enter(renew_leases);
     return memory_store::renew(leases, length);
   }
-  std::size_t give_back(std::span<const event_relay::lease> leases) {
-    enter(give_back_leases);
-    return memory_store::give_back(leases);
+  std::size_t release(std::span<const event_relay::lease> leases) {
+    enter(release_leases);
+    return memory_store::release(leases);
   }
   bool has_unfinished() {
     enter(look);

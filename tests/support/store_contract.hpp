@@ -289,7 +289,7 @@ class store_bench : public Fixture {
   bool renew(const event_relay::lease& held, milliseconds length = lease_length) {
     return this->store().renew({&held, 1}, length).at(0);
   }
-  std::size_t give_back(const event_relay::lease& held) { return this->store().give_back({&held, 1}); }
+  std::size_t release(const event_relay::lease& held) { return this->store().release({&held, 1}); }
 
   // ---- The operator, where the store is a `dead_letter_store` ----
 
@@ -446,7 +446,7 @@ class store_model {
     return held != nullptr;
   }
 
-  bool give_back(const event_relay::claimed_event& claim) {
+  bool release(const event_relay::claimed_event& claim) {
     entry* const held = held_by(claim.record.id, claim.held);
     if (held != nullptr) {
       release(*held, held->is_isolated ? event_relay::event_state::orphan : event_relay::event_state::ready);
@@ -530,7 +530,7 @@ class random_history {
       } else if (kind == 7) {
         renew_some();
       } else if (kind == 8) {
-        give_back_some();
+        release_some();
       } else {
         move_clock();
       }
@@ -667,13 +667,13 @@ class random_history {
     CHECK(on_.store().renew(leases_of(claims), length) == expected);
   }
 
-  void give_back_some() {
+  void release_some() {
     const auto claims = some_held();
     std::size_t expected = 0;
     for (const event_relay::claimed_event& each : claims) {
-      expected += model_.give_back(each) ? 1 : 0;
+      expected += model_.release(each) ? 1 : 0;
     }
-    CHECK(on_.store().give_back(leases_of(claims)) == expected);
+    CHECK(on_.store().release(leases_of(claims)) == expected);
   }
 
   void move_clock() {
@@ -953,7 +953,7 @@ void register_claim_contract(const contract_registrar& test) {
     };
     on.settle(bench::end(check(on.claim(1))));
     on.settle(bench::retry(check(on.claim(1))));
-    on.give_back(check(on.claim(1)).held);
+    on.release(check(on.claim(1)).held);
     check(on.claim(2));
     on.clock().advance(30s);
     check(on.claim_orphans());
@@ -1234,7 +1234,7 @@ void register_settle_contract(const contract_registrar& test) {
     CHECK(text_of(crashed) == "a #2 solo crashed");
     CHECK(on.settle(bench::end_failing(crashed)) == settle_status::write_failed);
     CHECK(on.seen("a") == "leased 2 until 90000, 1@60000 lease expired");
-    on.give_back(crashed.held);
+    on.release(crashed.held);
     CHECK(text_of(on.claim_orphan()) == "a #2 solo crashed");
   });
 
@@ -1282,10 +1282,10 @@ void register_settle_contract(const contract_registrar& test) {
            on.clock().advance(30s);
            on.look();
          }},
-        {"given back", [](bench& on, const claimed_event& old) { on.give_back(old.held); }},
-        {"given back and claimed again",
+        {"released", [](bench& on, const claimed_event& old) { on.release(old.held); }},
+        {"released and claimed again",
          [](bench& on, const claimed_event& old) {
-           on.give_back(old.held);
+           on.release(old.held);
            on.claim_one();
          }},
         {"gone, and another event in its place",
@@ -1316,7 +1316,7 @@ void register_settle_contract(const contract_registrar& test) {
         CHECK(on.settle(each) == settle_status::stale);
       }
       CHECK_FALSE(on.renew(old.held));
-      CHECK(on.give_back(old.held) == 0);
+      CHECK(on.release(old.held) == 0);
       CHECK(calls == 0);
       CHECK(on.seen("never") == "gone");
       CHECK(on.seen("a") + on.seen("b") == seen_before);
@@ -1333,7 +1333,7 @@ void register_settle_contract(const contract_registrar& test) {
       each.held = wrong;
       CHECK(on.settle(each) == settle_status::stale);
       CHECK_FALSE(on.renew(wrong));
-      CHECK(on.give_back(wrong) == 0);
+      CHECK(on.release(wrong) == 0);
     }
     CHECK(on.seen("a") == "leased 1 until 30000");
   });
@@ -1384,7 +1384,7 @@ void register_lease_contract(const contract_registrar& test) {
     CHECK(on.seen("a") == "orphan 0");
   });
 
-  test("expiry, an ordinary attempt: its number given back, and an orphan for solo claims alone", [] {
+  test("expiry, an ordinary attempt: its number released, and an orphan for solo claims alone", [] {
     bench on;
     on.add("a");
     on.settle(bench::retry(on.claim_one(), 0ms, "busy"));
@@ -1521,7 +1521,7 @@ void register_lease_contract(const contract_registrar& test) {
     CHECK(on.settle(bench::end(claimed)) == settle_status::applied);
   });
 
-  test("give_back, an ordinary attempt: ready where it was, without a trace of the attempt", [] {
+  test("release, an ordinary attempt: ready where it was, without a trace of the attempt", [] {
     bench on;
     on.add("a", "b");
     on.settle(bench::retry(on.claim(1).at(0), 0ms, "busy"));
@@ -1529,44 +1529,44 @@ void register_lease_contract(const contract_registrar& test) {
     const auto claims = on.claim();
     CHECK(texts_of(claims) == claimed_ids{"a #2", "b #1"});
     const std::uint64_t before = on.hints();
-    CHECK(on.store().give_back(leases_of(claims)) == 2);
+    CHECK(on.store().release(leases_of(claims)) == 2);
     CHECK(on.hints() > before);
     CHECK(on.seen("a") == "ready 1, 1@0 busy");
     CHECK(on.seen("b") == "ready 0");
     CHECK(texts_of(on.claim()) == claimed_ids{"a #2", "b #1"});
   });
 
-  test("give_back, a solo attempt: an orphan as before", [] {
+  test("release, a solo attempt: an orphan as before", [] {
     bench on;
     const auto solo = on.orphan("a");
-    CHECK(on.give_back(solo.held) == 1);
+    CHECK(on.release(solo.held) == 1);
     CHECK(on.seen("a") == "orphan 0");
     CHECK(on.claim().empty());
     CHECK(text_of(on.claim_orphan()) == "a #1 solo");
     on.clock().advance(30s);
     const auto crashed = on.claim_orphan();
-    CHECK(on.give_back(crashed.held) == 1);
+    CHECK(on.release(crashed.held) == 1);
     CHECK(on.seen("a") == "orphan 1, 1@60000 lease expired");
     CHECK(text_of(on.claim_orphan()) == "a #2 solo crashed");
   });
 
-  test("give_back, says how many it gave back", [] {
+  test("release, says how many it gave back", [] {
     bench on;
     on.add("a", "b", "c");
     auto leases = leases_of(on.claim());
-    CHECK(on.store().give_back({}) == 0);
-    CHECK(on.give_back(leases[1]) == 1);
+    CHECK(on.store().release({}) == 0);
+    CHECK(on.release(leases[1]) == 1);
     leases.push_back(leases[0]);
-    CHECK(on.store().give_back(leases) == 2);
-    CHECK(on.store().give_back(leases) == 0);
+    CHECK(on.store().release(leases) == 2);
+    CHECK(on.store().release(leases) == 0);
   });
 
-  test("give_back, a lease that is over but that nobody has taken, given back all the same", [] {
+  test("release, a lease that is over but that nobody has taken, released all the same", [] {
     bench on;
     on.add("a");
     const auto claimed = on.claim_one();
     on.clock().advance(1h);
-    CHECK(on.give_back(claimed.held) == 1);
+    CHECK(on.release(claimed.held) == 1);
     CHECK(on.seen("a") == "ready 0");
   });
 }

@@ -73,7 +73,7 @@ class family_limiter {
     }
   }
 
-  void give_back(std::size_t attempts) {
+  void release(std::size_t attempts) {
     const std::lock_guard lock{mutex_};
     // No more than the capacity counts: whoever looks at the tokens next counts them first.
     tokens_ += most_.per_second ? static_cast<std::int64_t>(attempts) * token : 0;

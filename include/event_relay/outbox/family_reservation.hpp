@@ -39,7 +39,7 @@ class family_permit {
   /// No more will be claimed. Two idle workers that find nothing for their permits must not wake each other for
   /// ever; so if there were none, and the claim was not full of others, nobody will be woken.
   void settle(bool is_claim_full) {
-    limiter_->give_back(std::exchange(granted_, taken_) - taken_);
+    limiter_->release(std::exchange(granted_, taken_) - taken_);
     may_have_kept_out_ = may_have_kept_out_ || taken_ > 0 || is_claim_full;
   }
 

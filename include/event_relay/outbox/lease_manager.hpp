@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the threads of a worker hold at this moment. The heartbeat renews it; an attempt that takes too long,
-// or has lost its lease, is asked to stop, and the events that wait behind it are given back.
+// or has lost its lease, is asked to stop, and the events that wait behind it are released.
 #pragma once
 
 #include <algorithm>
@@ -25,10 +25,10 @@ namespace event_relay {
 /// Thread-safe. Each thread has a `batch` of its own; the heartbeat sees them all.
 class lease_manager {
   enum class hold {
-    waiting,     // claimed, and not begun
-    running,     // attempted at this moment
-    finished,    // attempted; whether its lease still holds, settle will find
-    given_back,  // not this worker's any more
+    waiting,   // claimed, and not begun
+    running,   // attempted at this moment
+    finished,  // attempted; whether its lease still holds, settle will find
+    released,  // not this worker's any more
   };
 
   struct entry {
@@ -70,12 +70,12 @@ class lease_manager {
   struct findings {
     std::vector<event_name_and_id> too_long;
     std::vector<event_name_and_id> lost;
-    std::size_t given_back = 0;
+    std::size_t released = 0;
 
     findings& operator+=(findings&& other) {
       too_long.insert(too_long.end(), other.too_long.begin(), other.too_long.end());
       lost.insert(lost.end(), other.lost.begin(), other.lost.end());
-      given_back += other.given_back;
+      released += other.released;
       return *this;
     }
   };
@@ -102,7 +102,7 @@ class lease_manager {
     }
   }
 
-  /// Whether the event may be attempted; not if it was given back, or its lease is lost or over by now, as
+  /// Whether the event may be attempted; not if it was released, or its lease is lost or over by now, as
   /// after a pause of the whole machine.
   bool start(batch& mine, std::size_t at, instant now) {
     const std::lock_guard lock{mutex_};
@@ -134,7 +134,7 @@ class lease_manager {
     const std::lock_guard lock{mutex_};
     for (entry& each : mine.entries_) {
       if (each.state != hold::finished) {
-        each.end(hold::given_back);
+        each.end(hold::released);
       }
     }
   }
@@ -152,13 +152,13 @@ class lease_manager {
 
   /// Gives back what has not begun; returns how many events that were.
   template <event_store Store>
-  std::size_t give_back_waiting(batch& mine, Store& store) {
+  std::size_t release_waiting(batch& mine, Store& store) {
     std::vector<lease> returned;
     {
       const std::lock_guard lock{mutex_};
       take_waiting(mine, returned);
     }
-    return returned.empty() ? 0 : store.give_back(returned);
+    return returned.empty() ? 0 : store.release(returned);
   }
 
   /// Asks everything that runs to stop; returns how much that is.
@@ -198,7 +198,7 @@ class lease_manager {
           }
         }
         for (const entry& one : each.entries_) {
-          if (one.renewed && one.state != hold::given_back) {
+          if (one.renewed && one.state != hold::released) {
             renewing.push_back(one.claim->held);
           }
         }
@@ -207,7 +207,7 @@ class lease_manager {
     request(stops);
     try {
       if (!returning.empty()) {
-        found.given_back += store.give_back(returning);
+        found.released += store.release(returning);
       }
       if (!renewing.empty()) {
         mark_lost(renewing, store.renew(renewing, limits.lease), found);
@@ -239,7 +239,7 @@ class lease_manager {
   static void take_waiting(batch& mine, std::vector<lease>& into) {
     for (entry& each : mine.entries_) {
       if (each.state == hold::waiting) {
-        each.end(hold::given_back);
+        each.end(hold::released);
         into.push_back(each.claim->held);
       }
     }

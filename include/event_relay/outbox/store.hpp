@@ -38,7 +38,7 @@ namespace event_relay {
 ///       not ended. The next becomes the head in the transaction that ends it, unless it is a dead letter that
 ///       holds its key.
 /// - `renew(leases, length)` holds each lease for `length` from now; false for one that is another's by now.
-/// - `give_back(leases)` undoes claims, the attempts' numbers included; returns how many it undid.
+/// - `release(leases)` undoes claims, the attempts' numbers included; returns how many it undid.
 /// - `find(id)` shows an event that is kept.
 /// - `tidy(limit)` does a part of the store's housekeeping in one short transaction. It looks at up to `limit`
 ///   ordering keys, others at each call, and frees a key's next event where nothing blocks it any more: what ends
@@ -60,7 +60,7 @@ concept event_store = requires(Store& store, typename Store::host_connection hos
   { store.append(host, records) } -> std::same_as<std::vector<append_status>>;
   { store.turn(settlements, request) } -> std::same_as<turn_result>;
   { store.renew(leases, length) } -> std::same_as<std::vector<bool>>;
-  { store.give_back(leases) } -> std::same_as<std::size_t>;
+  { store.release(leases) } -> std::same_as<std::size_t>;
   { store.find(id) } -> std::same_as<std::optional<stored_event>>;
   { store.tidy(std::size_t{}) } -> std::same_as<bool>;
   { store.has_unfinished() } -> std::same_as<bool>;

@@ -57,7 +57,7 @@ class worker {
   worker(const worker&) = delete;
   worker& operator=(const worker&) = delete;
 
-  /// Works on `threads` threads until `stop` is requested. Then it claims nothing more, gives back at once
+  /// Works on `threads` threads until `stop` is requested. Then it claims nothing more, releases at once
   /// what it has not begun, lets attempts finish and stores their end; those that still run after the stop
   /// deadline are asked to stop, and waited for. What the store throws makes it pause and try again, for as
   /// long as it takes; what an injected part throws ends it, and is thrown again here.
@@ -72,7 +72,7 @@ class worker {
   worker_report run_once() {
     own_hand_.step({}, hand::step_end::after_one_batch);
     worker_report report = std::exchange(own_hand_.report(), {});
-    report.given_back += given_back_.exchange(0);
+    report.released += released_.exchange(0);
     report.lost_breadcrumbs += lost_breadcrumbs_.exchange(0);
     return report;
   }
@@ -85,7 +85,7 @@ class worker {
       say(outbox_steps::store_warning, breadcrumb_status::warned, *warned);
     }
     const lease_manager::findings found = parts_.manager.heartbeat(parts_.store(), parts_.options.limits());
-    given_back_ += found.given_back;
+    released_ += found.released;
     say_of_each(found.too_long, outbox_steps::run_too_long, "the attempt exceeds its maximum run time");
     say_of_each(found.lost, outbox_steps::lease_lost, "the lease is over, and another worker may have the event");
     return parts_.store().tidy(tidied_at_once);
@@ -146,7 +146,7 @@ class worker {
       report += each.report();
       report.left_unsettled += each.unsettled();
     }
-    report.given_back += given_back_.exchange(0);
+    report.released += released_.exchange(0);
     report.lost_breadcrumbs += lost_breadcrumbs_.exchange(0);
     report.lost_breadcrumbs += say_stopped(report);
     if (first_failure) {
@@ -245,7 +245,7 @@ class worker {
   static constexpr std::chrono::milliseconds longest_pause{std::chrono::seconds{5}};
   capped<exponential_backoff> pause_{exponential_backoff{std::chrono::milliseconds{50}}, longest_pause};
   hand own_hand_{parts_};  // of `run_once`
-  std::atomic<std::uint64_t> given_back_{0};
+  std::atomic<std::uint64_t> released_{0};
   std::atomic<std::uint64_t> lost_breadcrumbs_{0};
 };
 

@@ -118,7 +118,7 @@ class worker_hand {
     report_.lost_breadcrumbs +=
         parts_.crumbs().say(outbox_steps::orphans_put_off, breadcrumb_status::warned,
                             fmt::format("another attempt of this process has lasted for {} ms or more", lease.count()));
-    give_back_waiting();
+    release_waiting();
     parts_.manager.drop(kept_, next_.size());
     next_.clear();
   }
@@ -134,7 +134,7 @@ class worker_hand {
     try {
       for (std::size_t at = 0; at < claims_.size(); ++at) {
         if (stop.stop_requested()) {
-          give_back_waiting();
+          release_waiting();
         }
         const instant now = parts_.store().now();
         if (parts_.manager.start(kept_, at, now)) {
@@ -143,7 +143,7 @@ class worker_hand {
         }
       }
     } catch (...) {
-      give_back_waiting();
+      release_waiting();
       parts_.manager.abandon(kept_);
       drop_claims_if_settled();
       throw;
@@ -152,12 +152,12 @@ class worker_hand {
   }
 
   // If the store fails, the leases will expire, which costs no attempt either.
-  void give_back_waiting() {
+  void release_waiting() {
     try {
-      report_.given_back += parts_.manager.give_back_waiting(kept_, parts_.store());
+      report_.released += parts_.manager.release_waiting(kept_, parts_.store());
     } catch (const store_error& error) {
       report_.lost_breadcrumbs +=
-          parts_.crumbs().say(outbox_steps::give_back_failed, breadcrumb_status::warned, error.what());
+          parts_.crumbs().say(outbox_steps::release_failed, breadcrumb_status::warned, error.what());
     }
   }
 

@@ -13,8 +13,8 @@ struct worker_report {
   std::uint64_t dead_lettered = 0;
   /// Attempts whose end was refused, because another worker has the event by now.
   std::uint64_t stale_settles = 0;
-  /// Claimed, and given back without an attempt.
-  std::uint64_t given_back = 0;
+  /// Claimed, and released without an attempt.
+  std::uint64_t released = 0;
   /// Attempts that still ran when the deadline to stop had passed.
   std::uint64_t left_running = 0;
   /// Attempted, and not stored when the worker ended: their leases will expire.
@@ -27,7 +27,7 @@ struct worker_report {
     retried += other.retried;
     dead_lettered += other.dead_lettered;
     stale_settles += other.stale_settles;
-    given_back += other.given_back;
+    released += other.released;
     left_running += other.left_running;
     left_unsettled += other.left_unsettled;
     lost_breadcrumbs += other.lost_breadcrumbs;

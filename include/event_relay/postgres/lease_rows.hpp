@@ -57,23 +57,23 @@ inline std::vector<bool> renew(session& on, const time_told& time, std::span<con
 }
 
 // Returns how many were undone.
-inline std::size_t give_back(session& on, std::span<const lease> leases) {
+inline std::size_t release(session& on, std::span<const lease> leases) {
   const lease_columns columns{leases};
-  std::size_t given_back = 0;
+  std::size_t released = 0;
   std::set<std::string> keys;
   on.query(
       "UPDATE {events} e SET state = CASE WHEN e.solo THEN 2 ELSE 0 END, attempt = e.attempt - 1, leased_until = NULL "
       "FROM unnest($1::bigint[], $2::bigint[]) s(row, token) WHERE e.row = s.row AND e.token = s.token AND e.state = 1 "
       "RETURNING e.ordering_key",
       [&](const row& at) {
-        ++given_back;
+        ++released;
         if (!at.is_null(0)) {
           keys.emplace(at.text(0));
         }
       },
       columns.rows, columns.tokens);
   open_keys(on, keys);
-  return given_back;
+  return released;
 }
 
 }  // namespace event_relay::postgres::detail

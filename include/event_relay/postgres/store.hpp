@@ -124,11 +124,11 @@ class store {
     return in_transaction([&](session& on) { return detail::renew(on, detail::told_time(clock_), leases, length); });
   }
 
-  std::size_t give_back(std::span<const lease> leases) {
-    const std::size_t given_back = in_transaction([&](session& on) { return detail::give_back(on, leases); });
+  std::size_t release(std::span<const lease> leases) {
+    const std::size_t released = in_transaction([&](session& on) { return detail::release(on, leases); });
     ++windows_changed_;
     signal_->wake();
-    return given_back;
+    return released;
   }
 
   std::optional<stored_event> find(std::string_view id) {

@@ -29,20 +29,20 @@ inline std::vector<bool> renew(connection& database, std::span<const lease> leas
 }
 
 // Returns how many were undone.
-inline std::size_t give_back(connection& database, std::span<const lease> leases) {
-  std::int64_t given_back = 0;
+inline std::size_t release(connection& database, std::span<const lease> leases) {
+  std::int64_t released = 0;
   for (const lease& each : leases) {
     std::string key;
     database.query(
         "UPDATE main.event_relay_events SET state = iif(solo, 2, 0), attempt = attempt - 1, leased_until = NULL "
         "WHERE row = ? AND token = ? AND state = 1 RETURNING heads_key",
         [&](const row& at) { key = at.text(0); }, each.row, each.token);
-    given_back += database.changes();
+    released += database.changes();
     if (!key.empty()) {
       set_head(database, key);
     }
   }
-  return static_cast<std::size_t>(given_back);
+  return static_cast<std::size_t>(released);
 }
 
 }  // namespace event_relay::sqlite::detail

@@ -115,13 +115,13 @@ class store {
     return renewed;
   }
 
-  std::size_t give_back(std::span<const lease> leases) {
+  std::size_t release(std::span<const lease> leases) {
     const std::lock_guard lock{mutex_};
     immediate_transaction all{database_};
-    const std::size_t given_back = detail::give_back(database_, leases);
+    const std::size_t released = detail::release(database_, leases);
     all.commit();
     signal_->wake();
-    return given_back;
+    return released;
   }
 
   std::optional<stored_event> find(std::string_view id) {

@@ -114,7 +114,7 @@ class memory_rows {
     of.event.leased_until.reset();
   }
 
-  void give_back(row& of) {
+  void release(row& of) {
     end_lease(of, of.is_isolated ? event_state::orphan : event_state::ready);
     --of.event.attempts;
     set_head(of.key());

@@ -104,19 +104,19 @@ class memory_store {
     return renewed;
   }
 
-  std::size_t give_back(std::span<const lease> leases) {
-    std::size_t given_back = 0;
+  std::size_t release(std::span<const lease> leases) {
+    std::size_t released = 0;
     {
       const std::lock_guard lock{mutex_};
       for (const lease& each : leases) {
         if (memory_rows::row* const held = rows_.held(each); held != nullptr) {
-          rows_.give_back(*held);
-          ++given_back;
+          rows_.release(*held);
+          ++released;
         }
       }
     }
     signal_->wake();
-    return given_back;
+    return released;
   }
 
   std::optional<stored_event> find(std::string_view id) {
