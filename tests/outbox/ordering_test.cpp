@@ -44,14 +44,14 @@ struct keyed_worker_bench : worker_bench<> {
   }
 };
 
-struct tidy_counting_store : event_relay::testing::memory_store {
+struct maintenance_counting_store : event_relay::testing::memory_store {
   using memory_store::memory_store;
-  bool tidy(std::size_t limit) {
-    ++tidied;
+  bool maintain(std::size_t limit) {
+    ++maintained;
     at_a_time = limit;
-    return memory_store::tidy(limit);
+    return memory_store::maintain(limit);
   }
-  int tidied = 0;
+  int maintained = 0;
   std::size_t at_a_time = 0;
 };
 
@@ -152,12 +152,12 @@ TEST_CASE("worker ordering: the event that a crash interrupted, before the other
 }
 
 TEST_CASE("worker ordering: the heartbeat sweeps, so many keys at a time and not all at once") {
-  worker_bench<tidy_counting_store> bench;
+  worker_bench<maintenance_counting_store> bench;
   worker tested{bench.box, bench.handler, bench.options()};
-  CHECK(bench.store.tidied == 0);
+  CHECK(bench.store.maintained == 0);
   tested.heartbeat();
   tested.heartbeat();
-  CHECK(bench.store.tidied == 2);
+  CHECK(bench.store.maintained == 2);
   CHECK(bench.store.at_a_time > 0);
   CHECK(bench.store.at_a_time <= 1'000);
 }

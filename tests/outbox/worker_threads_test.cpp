@@ -86,14 +86,14 @@ std::string steps_of(event_relay::testing::collecting_sink& sink) {
   return steps;
 }
 
-// Finds something to tidy so many times.
-struct untidy_store : event_relay::testing::memory_store {
+// Finds something to maintain so many times.
+struct unmaintained_store : event_relay::testing::memory_store {
   using memory_store::memory_store;
-  bool tidy(std::size_t limit) {
+  bool maintain(std::size_t limit) {
     limits += limit;
-    return ++tidied < 7;
+    return ++maintained < 7;
   }
-  std::atomic<int> tidied = 0;
+  std::atomic<int> maintained = 0;
   std::atomic<std::size_t> limits = 0;
 };
 
@@ -621,12 +621,13 @@ TEST_CASE("worker threads: an attempt that never ends, orphans are put off for a
 }
 
 TEST_CASE(
-    "worker threads: the store is tidied a part at a time, and on until nothing is left, before the next heartbeat") {
-  worker_bench<untidy_store> bench;
+    "worker threads: the store is maintained a part at a time, and on until nothing is left, before the next "
+    "heartbeat") {
+  worker_bench<unmaintained_store> bench;
   worker tested{bench.box, bench.handler, sleepy_options(bench)};
   running work{tested};
-  wait_until([&] { return bench.store.tidied == 7; });
-  CHECK_FALSE(happens_soon([&] { return bench.store.tidied > 7; }));
+  wait_until([&] { return bench.store.maintained == 7; });
+  CHECK_FALSE(happens_soon([&] { return bench.store.maintained > 7; }));
   CHECK(bench.store.limits == 7 * 200);
   CHECK(work.stop() == worker_report{});
 }

@@ -250,7 +250,7 @@ TEST_CASE("race: a redrive during a claim, one event of the key is leased") {
   }
 }
 
-// ---- What is never left blocked; nobody calls tidy ----
+// ---- What is never left blocked; nobody calls maintain ----
 
 TEST_CASE("race: an event appended while its key's head is settled, is claimed next") {
   race_bench bench;

@@ -95,7 +95,7 @@ TEST_CASE("sqlite::ordering: a head removed behind the library's back, the sweep
     CHECK(on.claim().empty());
     on.add(keyed("d"));
     CHECK(on.seen("d") == "blocked 0");  // it must not overtake
-    on.store().tidy(10);
+    on.store().maintain(10);
     CHECK(on.seen("b") == "ready 0");
     CHECK(on.seen("c") == "blocked 0");
     for (const char* const next : {"b #1", "c #1", "d #1"}) {
@@ -110,20 +110,20 @@ TEST_CASE("sqlite::ordering: a dead letter that held its key, removed behind the
   bench on;
   on.add(keyed("a"), keyed("b"));
   on.settle(bench::bury_holding(on.claim_one()));
-  on.store().tidy(10);
+  on.store().maintain(10);
   CHECK(on.seen("b") == "blocked 0");
   on.remove("a");
-  on.store().tidy(10);
+  on.store().maintain(10);
   CHECK(on.seen("b") == "ready 0");
 }
 
 TEST_CASE("sqlite::ordering: sweep, so many keys at a call, and others at each") {
   bench on;
   add_headless_keys(on, 7);
-  on.store().tidy(0);
+  on.store().maintain(0);
   CHECK(free_keys(on) == 0);
   for (const std::int64_t free : {3, 6, 7}) {
-    on.store().tidy(3);
+    on.store().maintain(3);
     CHECK(free_keys(on) == free);
   }
   CHECK(on.claim().size() == 7);
@@ -132,11 +132,11 @@ TEST_CASE("sqlite::ordering: sweep, so many keys at a call, and others at each")
 TEST_CASE("sqlite::ordering: sweep, from the first key again after the last") {
   bench on;
   add_headless_keys(on, 2);
-  on.store().tidy(10);
+  on.store().maintain(10);
   CHECK(free_keys(on) == 2);
   on.add(keyed("x", "a key before them"), keyed("y", "a key before them"));
   on.remove("x");
-  on.store().tidy(10);
+  on.store().maintain(10);
   CHECK(on.seen("y") == "ready 0");
 }
 
@@ -146,9 +146,9 @@ TEST_CASE("sqlite::ordering: sweep, a key that is well and full costs one of its
     on.add(keyed(fmt::format("well-{}", each), "a"));
   }
   add_headless_keys(on, 1);
-  on.store().tidy(1);
+  on.store().maintain(1);
   CHECK(free_keys(on) == 1);
-  on.store().tidy(1);
+  on.store().maintain(1);
   CHECK(on.seen("next-0") == "ready 0");
   CHECK(on.seen("well-1") == "blocked 0");
 }
@@ -158,7 +158,7 @@ TEST_CASE("sqlite::ordering: sweep, a later event that a fault made the head: th
   on.add(keyed("a"), keyed("b"), keyed("c"));
   on.sql().execute("UPDATE event_relay_events SET state = 4, heads_key = NULL WHERE id = 'a'");
   on.sql().execute("UPDATE event_relay_events SET state = 0, heads_key = ordering_key WHERE id = 'c'");
-  on.store().tidy(10);
+  on.store().maintain(10);
   CHECK(on.seen("a") == "ready 0");
   CHECK(on.seen("c") == "blocked 0");
   CHECK(free_keys(on) == 1);
@@ -168,7 +168,7 @@ TEST_CASE("sqlite::ordering: sweep, nothing blocked: no lock is taken") {
   bench on;
   on.add(keyed("a"), "u");
   on.begin();
-  CHECK(refusal_cause([&] { on.store().tidy(10); }) == std::error_code{});
+  CHECK(refusal_cause([&] { on.store().maintain(10); }) == std::error_code{});
   on.commit();
 }
 
@@ -320,9 +320,9 @@ TEST_CASE("sqlite::ordering: sweep, somebody is woken when it frees an event, an
   bench on;
   on.add(keyed("a"), keyed("b"));
   const std::uint64_t before = on.hints();
-  on.store().tidy(10);
+  on.store().maintain(10);
   CHECK(on.hints() == before);
   on.remove("a");
-  on.store().tidy(10);
+  on.store().maintain(10);
   CHECK(on.hints() > before);
 }

@@ -170,7 +170,7 @@ TEST_CASE("sqlite scale: an idle worker looks in the same steps, whatever is blo
   }
 }
 
-TEST_CASE("sqlite scale: tidy visits what it deletes, and no more keys than it may") {
+TEST_CASE("sqlite scale: maintain visits what it deletes, and no more keys than it may") {
   bench on{10, 1s};
   add_many(on, [](int number) { return record_of(fmt::format("evt-{}", number)); });
   for (const claimed_event& each : on.claim(many)) {
@@ -178,8 +178,8 @@ TEST_CASE("sqlite scale: tidy visits what it deletes, and no more keys than it m
   }
   on.clock().advance(1h);
   add_many(on, [](int number) { return keyed(fmt::format("key-{}", number), fmt::format("{}", number / 2)); });
-  const std::int64_t one = on.steps_of([&] { on.store().tidy(1); });
-  const std::int64_t hundred = on.steps_of([&] { on.store().tidy(100); });
+  const std::int64_t one = on.steps_of([&] { on.store().maintain(1); });
+  const std::int64_t hundred = on.steps_of([&] { on.store().maintain(100); });
   CHECK(hundred <= 100 * one);
   CHECK(one < many);
 }
@@ -222,7 +222,7 @@ TEST_CASE("sqlite scale: what the host's ANALYZE finds sends no statement anothe
       on.claim_orphans();
       on.store().metrics();
       on.store().has_unfinished();
-      on.store().tidy(1);
+      on.store().maintain(1);
       const claimed_event dead = on.orphan("orphan");
       on.settle(bench::bury_holding(dead));
       on.store().dead_letters({}, std::nullopt, 10);

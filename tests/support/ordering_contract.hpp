@@ -707,7 +707,7 @@ void register_key_end_contract(const contract_registrar& test) {
     };
     const texts before = all();
     for (const std::size_t keys : std::vector<std::size_t>{0, 1, 100, 100}) {
-      on.store().tidy(keys);
+      on.store().maintain(keys);
       CHECK(all() == before);
     }
   });

@@ -42,7 +42,7 @@ bool register_retention_contract(std::string unit) {
     on.add("a");
     on.settle(on.end(on.claim_one()));
     CHECK(on.seen("a") == "gone");
-    CHECK_FALSE(on.store().tidy(10));
+    CHECK_FALSE(on.store().maintain(10));
   });
 
   test("retention, an id is taken while its event is kept, and free afterwards", [] {
@@ -52,7 +52,7 @@ bool register_retention_contract(std::string unit) {
     CHECK(on.add("a") == std::vector{append_status::duplicate});
     CHECK(on.claim().empty());
     on.clock().advance(60s);
-    on.store().tidy(10);
+    on.store().maintain(10);
     CHECK(on.add("a") == std::vector{append_status::appended});
     CHECK(on.claim_one().attempt == 1);
   });
@@ -67,22 +67,22 @@ bool register_retention_contract(std::string unit) {
     CHECK(on.claim().empty());
   });
 
-  test("retention, tidy: what is over goes, its failures too, and nothing sooner", [] {
+  test("retention, maintain: what is over goes, its failures too, and nothing sooner", [] {
     bench on{10, 60s};
     on.add("a");
     on.settle(on.retry(on.claim_one(), 0ms, "busy"));
     on.settle(on.end(on.claim_one()));
     on.clock().advance(60s - 1ms);
-    on.store().tidy(10);
+    on.store().maintain(10);
     CHECK(on.seen("a") == "processed 2 kept until 60000, 1@0 busy");
     on.clock().advance(1ms);
-    on.store().tidy(10);
+    on.store().maintain(10);
     CHECK(on.seen("a") == "gone");
     on.add("a");
     CHECK(on.seen("a") == "ready 0 due 60000");
   });
 
-  test("retention, tidy: so many at a time, and true until fewer are left", [] {
+  test("retention, maintain: so many at a time, and true until fewer are left", [] {
     bench on{10, 60s};
     for (int each = 0; each < 7; ++each) {
       on.add(fmt::format("evt-{}", each));
@@ -99,17 +99,17 @@ bool register_retention_contract(std::string unit) {
       }
       return count;
     };
-    CHECK(on.store().tidy(3));
+    CHECK(on.store().maintain(3));
     CHECK(kept() == 4);
-    CHECK(on.store().tidy(3));
+    CHECK(on.store().maintain(3));
     CHECK(kept() == 1);
     CHECK(on.seen("evt-6") != "gone");
-    CHECK_FALSE(on.store().tidy(3));
+    CHECK_FALSE(on.store().maintain(3));
     CHECK(kept() == 0);
-    CHECK_FALSE(on.store().tidy(3));
+    CHECK_FALSE(on.store().maintain(3));
   });
 
-  test("retention, tidy: what waits, is leased or dead stays, however old", [] {
+  test("retention, maintain: what waits, is leased or dead stays, however old", [] {
     bench on{10, 1s};
     on.add("leased");
     const auto leased = on.claim_one();
@@ -118,7 +118,7 @@ bool register_retention_contract(std::string unit) {
     on.add("ready");
     on.clock().advance(24h);
     on.renew(leased.held, 30s);
-    CHECK_FALSE(on.store().tidy(10));
+    CHECK_FALSE(on.store().maintain(10));
     for (const char* id : {"leased", "dead", "ready"}) {
       INFO(id);
       CHECK(on.seen(id) != "gone");
@@ -133,7 +133,7 @@ bool register_retention_contract(std::string unit) {
     on.add(keyed("c"));
     CHECK(on.claim().empty());
     on.clock().advance(20s);
-    on.store().tidy(10);
+    on.store().maintain(10);
     CHECK(on.claim().empty());
     CHECK(on.seen("a") == "gone");
     CHECK(on.seen("b") == "leased 1 until 30000");
@@ -154,7 +154,7 @@ bool register_retention_contract(std::string unit) {
     on.add("a");
     on.settle(on.end(on.claim_one()));
     on.clock().advance(24h * 365 * 100);
-    CHECK_FALSE(on.store().tidy(10));
+    CHECK_FALSE(on.store().maintain(10));
     CHECK(on.seen("a") != "gone");
   });
   return true;

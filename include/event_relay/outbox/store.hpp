@@ -40,7 +40,7 @@ namespace event_relay {
 /// - `renew(leases, length)` holds each lease for `length` from now; false for one that is another's by now.
 /// - `release(leases)` undoes claims, the attempts' numbers included; returns how many it undid.
 /// - `find(id)` shows an event that is kept.
-/// - `tidy(limit)` does a part of the store's housekeeping in one short transaction. It looks at up to `limit`
+/// - `maintain(limit)` does a part of the store's housekeeping in one short transaction. It looks at up to `limit`
 ///   ordering keys, others at each call, and frees a key's next event where nothing blocks it any more: what ends
 ///   an event does that, this is for what a fault has left. It deletes up to `limit` processed events that
 ///   have been kept for their time. True if it deleted as many as it might, and so may find more at once.
@@ -62,7 +62,7 @@ concept event_store = requires(Store& store, typename Store::host_connection hos
   { store.renew(leases, length) } -> std::same_as<std::vector<bool>>;
   { store.release(leases) } -> std::same_as<std::size_t>;
   { store.find(id) } -> std::same_as<std::optional<stored_event>>;
-  { store.tidy(std::size_t{}) } -> std::same_as<bool>;
+  { store.maintain(std::size_t{}) } -> std::same_as<bool>;
   { store.has_unfinished() } -> std::same_as<bool>;
   { store.now() } -> std::same_as<instant>;
   { store.signal() } -> std::same_as<wake_signal&>;

@@ -88,7 +88,7 @@ class worker {
     released_ += found.released;
     say_of_each(found.too_long, outbox_steps::run_too_long, "the attempt exceeds its maximum run time");
     say_of_each(found.lost, outbox_steps::lease_lost, "the lease is over, and another worker may have the event");
-    return parts_.store().tidy(tidied_at_once);
+    return parts_.store().maintain(maintained_at_once);
   }
 
  private:
@@ -206,7 +206,7 @@ class worker {
         const instant next = saturating_add(parts_.store().now(), every);
         bool has_more = heartbeat();
         while (has_more && !no_more.stop_requested() && parts_.store().now() < next) {
-          has_more = parts_.store().tidy(tidied_at_once);  // each lets other writers pass
+          has_more = parts_.store().maintain(maintained_at_once);  // each lets other writers pass
         }
         wait = std::clamp(next - parts_.store().now(), std::chrono::milliseconds{1}, every);
       } catch (const store_error& error) {
@@ -238,7 +238,7 @@ class worker {
   }
 
   // A few milliseconds' work.
-  static constexpr std::size_t tidied_at_once = 200;
+  static constexpr std::size_t maintained_at_once = 200;
 
   worker_parts<Outbox, Handler, Options> parts_;
   // Between two tries of a store that fails: long enough to be no burden, short enough to be back soon.

@@ -158,7 +158,7 @@ class store {
     return on_snapshot([&](session& on) { return detail::read_metrics(on, detail::told_time(clock_)); });
   }
 
-  bool tidy(std::size_t limit) {
+  bool maintain(std::size_t limit) {
     const std::lock_guard one_at_a_time{sweep_mutex_};
     detail::swept swept;
     const bool may_find_more = in_transaction([&](session& on) {

@@ -172,8 +172,8 @@ class store {
     return detail::read_metrics(operators_, clock_.now());
   }
 
-  bool tidy(std::size_t limit) {
-    if (!has_untidy()) {
+  bool maintain(std::size_t limit) {
+    if (!needs_maintenance()) {
       return false;
     }
     const std::lock_guard lock{mutex_};
@@ -219,8 +219,8 @@ class store {
   }
 
  private:
-  // Whether there is anything to tidy; takes no lock that a writer waits for.
-  bool has_untidy() {
+  // Whether there is anything to maintain; takes no lock that a writer waits for.
+  bool needs_maintenance() {
     const std::lock_guard lock{reader_mutex_};
     return reader_.integer("SELECT EXISTS (SELECT 1 FROM " EVENT_RELAY_BLOCKED
                            ") "

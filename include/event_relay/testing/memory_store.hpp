@@ -125,7 +125,7 @@ class memory_store {
     return found == rows_.end() ? std::nullopt : std::optional{found->second.event};
   }
 
-  bool tidy(std::size_t limit) {
+  bool maintain(std::size_t limit) {
     const std::lock_guard lock{mutex_};
     std::set<std::string> keys;
     for (const auto& [number, row] : rows_.all()) {
