@@ -253,8 +253,8 @@ void append_to_processed(benchmark::State& state, order in) {
     std::array<cost, 3> sums;
     for (batches left = all; !left.empty(); left = left.subspan(at_once), ++first) {
       const batches some = left.first(at_once);
-      for (std::size_t turn = 0; turn < sums.size(); ++turn) {
-        const std::size_t side = (first + turn) % sums.size();  // each is the first one in turn
+      for (std::size_t round = 0; round < sums.size(); ++round) {
+        const std::size_t side = (first + round) % sums.size();  // each is the first one in turn
         const cost took =
             measured([&] { side == 0 ? run_library(some) : run_by_hand(side == 1 ? plain : same_codec, some); });
         sums[side].wall += took.wall;

@@ -245,8 +245,8 @@ void append_to_processed(benchmark::State& state) {
   std::size_t first = 0;
   for (auto _ : state) {
     std::array<double, 3> sums{};
-    for (std::size_t turn = 0; turn < sums.size(); ++turn) {
-      const std::size_t side = (first + turn) % sums.size();  // each is the first one in turn
+    for (std::size_t round = 0; round < sums.size(); ++round) {
+      const std::size_t side = (first + round) % sums.size();  // each is the first one in turn
       sums[side] = measured([&] { side == 0 ? run_library(all) : run_by_hand(side == 1 ? same : plainest, all); }).wall;
     }
     ++first;
@@ -303,7 +303,7 @@ void turns_beside_dead_rows(benchmark::State& state) {
     on.append(host.get(), records);
     host.run("COMMIT");
     return measured([&] {
-             const auto claimed = on.turn({}, {100, 30s}).claimed;
+             const auto claimed = on.exchange({}, {100, 30s}).claimed;
              std::vector<event_relay::settlement<event_relay::postgres::connection>> ends;
              for (const auto& each : claimed) {
                ends.push_back(

@@ -104,7 +104,7 @@ class queue_in_file {
 
  private:
   std::vector<claimed_event> claim(std::size_t limit, const std::vector<claim_limit>& quotas = {}) {
-    return store_.turn({}, {limit, 30s, claim_kind::ordinary, quotas}).claimed;
+    return store_.exchange({}, {limit, 30s, claim_kind::ordinary, quotas}).claimed;
   }
   template <class Change>
   void settle_as(const std::vector<claimed_event>& claims, Change change) {
@@ -117,7 +117,7 @@ class queue_in_file {
                       .has_history = false});
       change(ends.back());
     }
-    store_.turn(ends, {});
+    store_.exchange(ends, {});
   }
 
   const std::string payload_ = std::string(200, 'x');

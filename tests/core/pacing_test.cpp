@@ -149,7 +149,7 @@ TEST_CASE("pacing: thread_waiter, a wait of any length goes on until the stop") 
       answer = thread_waiter{}.wait_for(wait, stop);
       over = true;
     }};
-    for (int turn = 0; turn < 10'000 && !over; turn += begun ? 1 : 0) {
+    for (int round = 0; round < 10'000 && !over; round += begun ? 1 : 0) {
       std::this_thread::yield();
     }
     CHECK_FALSE(over);

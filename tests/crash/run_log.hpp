@@ -88,10 +88,11 @@ class logged_store : public Store {
   template <class... Parts>
   explicit logged_store(const run_log& log, Parts&&... parts) : Store{std::forward<Parts>(parts)...}, log_{log} {}
 
-  event_relay::turn_result turn(std::span<const event_relay::settlement<typename Store::transaction>> settlements,
-                                const event_relay::claim_request& request) {
+  event_relay::exchange_result exchange(
+      std::span<const event_relay::settlement<typename Store::transaction>> settlements,
+      const event_relay::claim_request& request) {
     const event_relay::instant until = this->now() + request.length;
-    event_relay::turn_result result = Store::turn(settlements, request);
+    event_relay::exchange_result result = Store::exchange(settlements, request);
     std::set<std::uint64_t> tokens;  // a claim that looks again takes another one
     for (const event_relay::claimed_event& each : result.claimed) {
       if (tokens.insert(each.held.token).second) {

@@ -396,7 +396,7 @@ TEST_CASE("json_codec: doubles, back to the last bit") {
   std::mt19937_64 random{20260320};
   int finite = 0;
   int changed = 0;
-  for (int turn = 0; turn < 2'000; ++turn) {
+  for (int round = 0; round < 2'000; ++round) {
     if (const auto number = std::bit_cast<double>(random()); std::isfinite(number)) {
       ++finite;
       changed += bits_come_back(number) ? 0 : 1;
@@ -682,10 +682,10 @@ TEST_CASE("json_codec: random bytes, refused with a json_error or read") {
   std::mt19937_64 random{3};
   constexpr std::string_view alphabet = R"({}[]:,"\ntruefalsl0123456789-+.eEu )";
   int refusals = 0;
-  for (int turn = 0; turn < 6'000; ++turn) {
-    std::string text = turn % 3 == 2 ? R"({"value":)" : "";
+  for (int round = 0; round < 6'000; ++round) {
+    std::string text = round % 3 == 2 ? R"({"value":)" : "";
     for (std::uint64_t left = uniform(random, 40); left > 0; --left) {
-      text += turn % 3 == 0 ? static_cast<char>(uniform(random, 255)) : alphabet[uniform(random, alphabet.size() - 1)];
+      text += round % 3 == 0 ? static_cast<char>(uniform(random, 255)) : alphabet[uniform(random, alphabet.size() - 1)];
     }
     refusals += said_of_text<holds<std::vector<int>>>(text) != "not refused" ? 1 : 0;
   }
@@ -699,7 +699,7 @@ TEST_CASE(
   int refusals = 0;
   int different = 0;
   constexpr int turns = 3'000;
-  for (int turn = 0; turn < turns; ++turn) {
+  for (int round = 0; round < turns; ++round) {
     std::string text{full_text};
     for (std::uint64_t changes = 1 + uniform(random, 2); changes > 0; --changes) {
       const std::size_t at = uniform(random, text.size() - 1);
@@ -916,7 +916,7 @@ TEST_CASE("json_codec: random changes to a text as it was written, read as the s
   std::mt19937_64 random{5};
   const std::string written_text = codec.encode(plain_members{"thing-1 \"ü\"", -70, {"a", "b\n"}, std::nullopt, true});
   constexpr std::string_view pieces = R"({}[]:,"\-0123456789.e nulltruefalse)";
-  for (int turn = 0; turn < 3'000; ++turn) {
+  for (int round = 0; round < 3'000; ++round) {
     std::string text = written_text;
     for (std::uint64_t changes = 1 + uniform(random, 1); changes > 0; --changes) {
       const std::size_t at = uniform(random, text.size() - 1);

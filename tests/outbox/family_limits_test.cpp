@@ -433,7 +433,7 @@ TEST_CASE("family_limits: threads, an idle one that was refused goes on when the
 TEST_CASE("family_limits: threads, an idle one goes on when the rate allows, long before its poll") {
   worker_bench<failing_store> bench;
   append_payments(bench, 12);
-  bench.store.set_hook([&](const turn_result&) { bench.clock.advance(1ms); });
+  bench.store.set_hook([&](const exchange_result&) { bench.clock.advance(1ms); });
   worker tested{
       bench.box, bench.handler,
       limited(bench.options(), payments_at_most({.per_second = 100})).with_poll_interval(24h).with_lease(24h)};

@@ -51,7 +51,7 @@ void wait_until_isolation_is_wanted(const isolation_lock& isolation, const passa
 
 // Time for another thread to do what it should not.
 void let_others_run() {
-  for (int turn = 0; turn < 2'000; ++turn) {
+  for (int round = 0; round < 2'000; ++round) {
     std::this_thread::yield();
   }
 }
@@ -159,7 +159,7 @@ TEST_CASE("isolation_lock: many threads in a random order, a solo run is always 
   std::atomic<int> passed = 0;
   const auto work = [&](unsigned seed) {
     std::mt19937_64 random{seed};
-    for (int turn = 0; turn < 300; ++turn) {
+    for (int round = 0; round < 300; ++round) {
       if (event_relay::uniform(random, 2) == 0) {
         const isolated_pass pass{isolation};
         faults += ++solo_inside != 1 || shared_inside != 0 ? 1 : 0;

@@ -103,7 +103,7 @@ struct warns_always : memory_store {
 };
 class without_transactions : memory_store {
  public:
-  using memory_store::append, memory_store::turn, memory_store::renew, memory_store::release, memory_store::find;
+  using memory_store::append, memory_store::exchange, memory_store::renew, memory_store::release, memory_store::find;
   using memory_store::has_unfinished, memory_store::now, memory_store::signal, memory_store::warning;
 };
 

@@ -32,7 +32,7 @@ bool is_over_before_the_hint(milliseconds at_most) {
     signal.wait(0, at_most, {});
     over = true;
   }};
-  for (int turn = 0; turn < 10'000 && !over; turn += begun ? 1 : 0) {
+  for (int round = 0; round < 10'000 && !over; round += begun ? 1 : 0) {
     std::this_thread::yield();
   }
   const bool is_early = over;
@@ -56,7 +56,7 @@ TEST_CASE("wake_signal: hints of many threads, all counted") {
     std::vector<std::jthread> threads;
     for (int at = 0; at < 4; ++at) {
       threads.emplace_back([&] {
-        for (int turn = 0; turn < 1'000; ++turn) {
+        for (int round = 0; round < 1'000; ++round) {
           signal.wake();
         }
       });

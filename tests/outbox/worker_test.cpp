@@ -1297,7 +1297,7 @@ TEST_CASE("worker: a settle that the store refuses after a write has failed, the
   bench.append_bookings(2);
   bench.handler.on("evt-1", failing_write("no"));
   worker tested{bench.box, bench.handler, bench.options()};
-  bench.store.set_hook([&](const turn_result& result) {
+  bench.store.set_hook([&](const exchange_result& result) {
     if (!result.settled.empty() && result.settled[0].status == settle_status::write_failed) {
       bench.store.fail(failing_store::settle);
     }

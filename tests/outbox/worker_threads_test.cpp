@@ -39,7 +39,7 @@ auto sleepy_options(auto& bench) {
 
 // For a worker of one thread: whenever nothing is to be done before some instant, it is that instant.
 void let_time_pass(failing_bench& bench) {
-  bench.store.set_hook([&bench](const turn_result& result) {
+  bench.store.set_hook([&bench](const exchange_result& result) {
     if (result.claimed.empty() && !result.orphans_waiting && result.next_due && *result.next_due > bench.clock.now()) {
       bench.clock.set(*result.next_due);
     }
@@ -48,7 +48,7 @@ void let_time_pass(failing_bench& bench) {
 
 // Counts down at the first turn that finds nothing to do.
 void count_down_when_idle(failing_bench& bench, std::latch& idle) {
-  bench.store.set_hook([&idle, once = std::make_shared<std::once_flag>()](const turn_result& result) {
+  bench.store.set_hook([&idle, once = std::make_shared<std::once_flag>()](const exchange_result& result) {
     if (result.claimed.empty() && result.settled.empty()) {
       std::call_once(*once, [&] { idle.count_down(); });
     }
@@ -64,7 +64,7 @@ void wait_for_stop(const std::stop_token& stop) {
 
 // Gives other threads many chances to do what they should not.
 bool happens_soon(const auto& condition) {
-  for (int turn = 0; turn < 20'000 && !condition(); ++turn) {
+  for (int round = 0; round < 20'000 && !condition(); ++round) {
     std::this_thread::yield();
   }
   return condition();
@@ -290,7 +290,7 @@ TEST_CASE("worker threads: a commit wakes an idle worker, whatever its poll inte
 
 TEST_CASE("worker threads: a commit between the look for work and the wait, not missed") {
   failing_bench bench;
-  bench.store.set_hook([&](const turn_result& result) {
+  bench.store.set_hook([&](const exchange_result& result) {
     if (result.claimed.empty() && bench.handler.runs().empty()) {
       bench.append_bookings(1);
     }
@@ -472,7 +472,7 @@ TEST_CASE(
   bench.crash_elsewhere(claim_kind::ordinary, 15);
   const auto options = [&] { return bench.options().with_threads(3).with_batch(2); };
   bench.handler.otherwise([](const given_run&) {
-    for (int turn = 0; turn < 50; ++turn) {
+    for (int round = 0; round < 50; ++round) {
       std::this_thread::yield();
     }
   });

@@ -436,8 +436,8 @@ TEST_CASE("race: a claim's answer was lost and its lease is over by now, it is n
   SECTION("another worker has it") {
     bench.clock().advance(30s);
     postgres_fixture::store_type other{test_server(), bench.options(), bench.clock()};
-    CHECK(other.turn({}, {10, 30s}).claimed.empty());
-    CHECK(texts_of(other.turn({}, {10, 30s, claim_kind::orphan}).claimed) == texts{"evt #1 solo"});
+    CHECK(other.exchange({}, {10, 30s}).claimed.empty());
+    CHECK(texts_of(other.exchange({}, {10, 30s, claim_kind::orphan}).claimed) == texts{"evt #1 solo"});
     CHECK(bench.claim().empty());
   }
 }

@@ -78,7 +78,7 @@ TEST_CASE("postgres schema: several outboxes in one database, by prefix, each wi
   }
   for (const std::string& prefix : prefixes) {
     store<> one{test_server(), in.options(prefix)};
-    const auto claimed = one.turn({}, {10, std::chrono::seconds{30}}).claimed;
+    const auto claimed = one.exchange({}, {10, std::chrono::seconds{30}}).claimed;
     REQUIRE(claimed.size() == 1);
     CHECK(claimed.at(0).record.id == "event of '" + prefix + "'");
     CHECK(one.metrics().leased == 1);

@@ -54,7 +54,7 @@ TEST_CASE("postgres wake-ups: a commit in one process wakes the workers of anoth
   on.add("a");
   two_processes::wait_beyond(on.other.signal(), before);
   CHECK(on.other.signal().count() > before);
-  CHECK(texts_of(on.other.turn({}, {1, 30s}).claimed) == texts{"a #1"});
+  CHECK(texts_of(on.other.exchange({}, {1, 30s}).claimed) == texts{"a #1"});
 }
 
 TEST_CASE("postgres wake-ups: redriven and purged dead letters wake the others as well") {

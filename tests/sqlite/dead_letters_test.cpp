@@ -194,17 +194,17 @@ TEST_CASE("sqlite::store: while an operator looks, another thread's turn that fi
   on.add("a");
   on.fail_until_dead({"busy"});
   bool has_looked = false;
-  const auto idle_turn = [&] { std::jthread{[&] { has_looked = on.claim().empty(); }}.join(); };
+  const auto idle_exchange = [&] { std::jthread{[&] { has_looked = on.claim().empty(); }}.join(); };
   SECTION("dead letters") {
-    on.before("FROM main.event_relay_failures", idle_turn);
+    on.before("FROM main.event_relay_failures", idle_exchange);
     CHECK(on.listed() == "a");
   }
   SECTION("metrics") {
-    on.before("FROM main.event_relay_outcomes", idle_turn);
+    on.before("FROM main.event_relay_outcomes", idle_exchange);
     CHECK(on.store().metrics().dead_letters == 1);
   }
   SECTION("an event") {
-    on.before("FROM main.event_relay_failures", idle_turn);
+    on.before("FROM main.event_relay_failures", idle_exchange);
     CHECK(on.letters.show("a").has_value());
   }
   CHECK(has_looked);
@@ -215,7 +215,7 @@ TEST_CASE("sqlite::store: another process commits between two statements of an a
   sqlite_store other{on.path(), {}, on.clock()};
   SECTION("metrics, an event that is claimed meanwhile") {
     on.add("a");
-    on.before("state = 1", [&] { other.turn({}, {1, 30s}); });
+    on.before("state = 1", [&] { other.exchange({}, {1, 30s}); });
     const queue_metrics metrics = on.store().metrics();
     CHECK(on.has_happened());
     CHECK(metrics.ready + metrics.leased == 1);

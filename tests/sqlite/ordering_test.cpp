@@ -228,10 +228,10 @@ TEST_CASE("sqlite::ordering: opened again, heads, held keys and what waits are a
   const auto claims = on.claim();
   on.settle_all(bench::retry(claims.at(0), 10s), bench::bury_holding(claims.at(1)));
   sqlite_store second{on.path(), options_with(0ms), on.clock()};
-  CHECK(second.turn({}, {10, 30s}).claimed.empty());
+  CHECK(second.exchange({}, {10, 30s}).claimed.empty());
   CHECK(text_of(second.find("x")) == "dead-letter 1 max-attempts-exhausted at 0 holding");
   on.clock().advance(10s);
-  CHECK(texts_of(second.turn({}, {10, 30s}).claimed) == std::vector<std::string>{"a #2"});
+  CHECK(texts_of(second.exchange({}, {10, 30s}).claimed) == std::vector<std::string>{"a #2"});
   CHECK(on.claim().empty());
   const std::vector<std::string> held{"x"};
   CHECK(second.purge(held) == 1);
@@ -264,7 +264,7 @@ TEST_CASE("sqlite::ordering: two stores of one file, each on a thread of its own
   std::set<std::string> faults;
   std::latch start{2};
   const auto step = [&](sqlite_store& store) {
-    const auto claims = store.turn({}, {3, 30s}).claimed;
+    const auto claims = store.exchange({}, {3, 30s}).claimed;
     std::vector<bench::settlement> settlements;
     {
       const std::lock_guard lock{mutex};

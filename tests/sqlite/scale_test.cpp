@@ -134,15 +134,15 @@ TEST_CASE("sqlite scale: events that wait for their quota, the others are claime
   const auto claim_others = [&](bench& on) {
     on.add("a", "b", "c");
     return on.steps_of([&] {
-      CHECK(on.store().turn({}, {100, 30s, claim_kind::ordinary, none}).claimed.size() == 3);
-      CHECK(on.store().turn({}, {100, 30s, claim_kind::ordinary, none}).claimed.empty());
+      CHECK(on.store().exchange({}, {100, 30s, claim_kind::ordinary, none}).claimed.size() == 3);
+      CHECK(on.store().exchange({}, {100, 30s, claim_kind::ordinary, none}).claimed.empty());
     });
   };
   bench on;
   add_many(on, [](int number) { return named(fmt::format("mail-{}", number), "mail"); });
   bench without;
-  on.store().turn({}, {1, 30s, claim_kind::ordinary, none});
-  without.store().turn({}, {1, 30s, claim_kind::ordinary, none});
+  on.store().exchange({}, {1, 30s, claim_kind::ordinary, none});
+  without.store().exchange({}, {1, 30s, claim_kind::ordinary, none});
   CHECK(claim_others(on) <= claim_others(without) + a_few);
 }
 

@@ -108,7 +108,7 @@ TEST_CASE("schema: events of version 1 in every state, brought forward, and they
   const auto settle_one = [&](const settlement& each) {
     return settle(store, std::span<const settlement>{&each, 1}).at(0).status;
   };
-  const auto claimed = [&](claim_kind kind) { return texts_of(store.turn({}, {10, 30s, kind}).claimed); };
+  const auto claimed = [&](claim_kind kind) { return texts_of(store.exchange({}, {10, 30s, kind}).claimed); };
 
   CHECK(store.metrics().held_keys == 0);
   CHECK(settle_one({.held = {3, 9}}) == settle_status::applied);  // by a worker that has claimed before
@@ -128,7 +128,7 @@ TEST_CASE("schema: events of version 1 in every state, brought forward, and they
   run(file.first, "BEGIN IMMEDIATE");
   store.append(file.first.handle(), std::vector{keyed("a"), keyed("b")});
   run(file.first, "COMMIT");
-  const turn_result keyed_ones = store.turn({}, {10, 30s});
+  const exchange_result keyed_ones = store.exchange({}, {10, 30s});
   CHECK(texts_of(keyed_ones.claimed) == std::vector<std::string>{"a #1"});
   CHECK(settle_one({.held = keyed_ones.claimed.at(0).held, .ordering_key = "k"}) == settle_status::applied);
   CHECK(claimed(claim_kind::ordinary) == std::vector<std::string>{"b #1"});

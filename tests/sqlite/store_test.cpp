@@ -481,7 +481,7 @@ TEST_CASE("sqlite::store: append, two stores of one file on one connection, each
   on.commit();
   CHECK(on.hints() == first_before + 2);
   CHECK(second.signal().count() == second_before + 1);
-  CHECK(second.turn({}, {2, 30s}).claimed.size() == 2);
+  CHECK(second.exchange({}, {2, 30s}).claimed.size() == 2);
   CHECK(texts_of(on.claim()) == texts{"c #1"});
   CHECK(on.sql().close() == SQLITE_OK);
 }
@@ -615,7 +615,7 @@ TEST_CASE("sqlite::store: a look that finds nothing to claim, no need of the loc
   on.add(due_at("a", sample_instant + 5s));
   host_connection other{on.path()};
   other.run("BEGIN IMMEDIATE");
-  const turn_result result = on.look();
+  const exchange_result result = on.look();
   CHECK(result.claimed.empty());
   CHECK((result.next_due == sample_instant + 5s));
   CHECK(on.claim_orphans().empty());
@@ -629,10 +629,10 @@ TEST_CASE("sqlite::store: a look under quotas that finds nothing to claim, in th
   const claim_request limited{.limit = 1, .length = 30s, .limits_by_name = none};
   on.add("a", "b");
   auto writing = bench::end(on.claim(1).at(0));
-  on.store().turn({}, limited);
+  on.store().exchange({}, limited);
   bool has_looked = false;
   writing.write = [&](sqlite::connection&) {
-    std::jthread{[&] { has_looked = on.store().turn({}, limited).claimed.empty(); }}.join();
+    std::jthread{[&] { has_looked = on.store().exchange({}, limited).claimed.empty(); }}.join();
   };
   CHECK(on.settle(writing) == settle_status::applied);
   CHECK(has_looked);
@@ -673,14 +673,14 @@ void limit_pages(bench& on, const event_record& using_up, std::string_view pragm
 
 }  // namespace
 
-TEST_CASE("sqlite::store: turn on a full disk, nothing of it stored, then as before") {
+TEST_CASE("sqlite::store: exchange on a full disk, nothing of it stored, then as before") {
   bench on;
   on.add("a", "b", "c");
   const auto claims = on.claim(2);
   on.settle(bench::bury(on.claim_one()));  // c
   limit_pages(on, record_of("x"), "PRAGMA max_page_count = 1");
   const std::vector settlements{bench::retry(claims[0], 1s, "busy"), bench::end_with(claims[1], {huge("d")})};
-  const store_refusal answer = store_refusal_of([&] { on.store().turn(settlements, {10, 30s}); });
+  const store_refusal answer = store_refusal_of([&] { on.store().exchange(settlements, {10, 30s}); });
   CHECK(answer.cause == store_errc::storage_full);
   CHECK(contains(answer.text, "database or disk is full"));
   CHECK(on.seen("a") == "leased 1 until 30000");
@@ -688,7 +688,7 @@ TEST_CASE("sqlite::store: turn on a full disk, nothing of it stored, then as bef
   CHECK(on.seen("d") == "gone");
   CHECK(on.renew(claims[0].held));
   limit_pages(on, record_of("y"), "PRAGMA max_page_count = 1000000");
-  for (const settle_result& each : on.store().turn(settlements, {10, 30s}).settled) {
+  for (const settle_result& each : on.store().exchange(settlements, {10, 30s}).settled) {
     CHECK(each.status == settle_status::applied);
   }
   CHECK(on.seen("a") == "ready 1 due 1000, 1@0 busy");
@@ -817,7 +817,7 @@ TEST_CASE("sqlite::store: refused half-way, nothing of it stored") {
   SECTION("a turn that cannot claim") {
     REQUIRE(refuse(on, "old.id = 'c'") == SQLITE_OK);
     const std::vector settlements{bench::end_writing(claims[0], "never"), bench::end_with(claims[1], {record_of("d")})};
-    const store_refusal answer = store_refusal_of([&] { on.store().turn(settlements, {10, 30s}); });
+    const store_refusal answer = store_refusal_of([&] { on.store().exchange(settlements, {10, 30s}); });
     CHECK(answer.cause == store_errc::refused);
     CHECK(contains(answer.text, "half-way"));
     CHECK(on.written().empty());
@@ -875,7 +875,7 @@ TEST_CASE("sqlite::store: a file that cannot be written, refused when it is open
   const auto open_and_claim = [&] {
     const as_nobody reader;
     sqlite_store store{path, no_waiting, clock};
-    store.turn({}, {1, 30s});
+    store.exchange({}, {1, 30s});
   };
   SECTION("neither the file nor its folder") {
     std::filesystem::permissions(folder.path(), passable);
@@ -894,7 +894,7 @@ TEST_CASE("sqlite::store: a file that cannot be written, refused when it is open
   for (const auto& each : std::filesystem::directory_iterator{folder.path()}) {
     std::filesystem::permissions(each, read_only | perms::owner_write);
   }
-  CHECK(refusal_cause([&] { sqlite_store{path, no_waiting, clock}.turn({}, {1, 30s}); }) == std::error_code{});
+  CHECK(refusal_cause([&] { sqlite_store{path, no_waiting, clock}.exchange({}, {1, 30s}); }) == std::error_code{});
 }
 
 TEST_CASE("sqlite::store: a file that is no database or a damaged one, corrupt") {
@@ -910,7 +910,7 @@ TEST_CASE("sqlite::store: a file that is no database or a damaged one, corrupt")
   SECTION("damaged") {
     { sqlite::store<>{path, no_waiting}; }
     std::fstream{path, std::ios::in | std::ios::out | std::ios::binary}.seekp(4'096) << std::string(100'000, 'x');
-    const store_refusal answer = store_refusal_of([&] { sqlite::store<>{path, no_waiting}.turn({}, {1, 30s}); });
+    const store_refusal answer = store_refusal_of([&] { sqlite::store<>{path, no_waiting}.exchange({}, {1, 30s}); });
     CHECK(answer.cause == store_errc::corrupt);
     CHECK(contains(answer.text, "malformed"));
   }
@@ -1123,7 +1123,7 @@ TEST_CASE("sqlite::store: another process appends, seen by this one") {
   }};
   REQUIRE(other.exit_status() == 0);
   sqlite_store store{path, no_waiting, clock};
-  CHECK(texts_of(store.turn({}, {10, 30s}).claimed) == texts{"a #1"});
+  CHECK(texts_of(store.exchange({}, {10, 30s}).claimed) == texts{"a #1"});
 }
 
 TEST_CASE("sqlite::store: another process claims, its events held by it alone while its leases last") {
@@ -1137,7 +1137,7 @@ TEST_CASE("sqlite::store: another process claims, its events held by it alone wh
     host.run("BEGIN IMMEDIATE");
     store.append(host.get(), records);
     host.run("COMMIT");
-    const auto claims = store.turn({}, {2, 30s}).claimed;
+    const auto claims = store.exchange({}, {2, 30s}).claimed;
     wait();
     const std::vector ended{bench::end(claims.at(0))};
     if (settle(store, std::span{ended}).at(0).status != settle_status::applied) {
@@ -1146,7 +1146,7 @@ TEST_CASE("sqlite::store: another process claims, its events held by it alone wh
   }};
   sqlite_store store{path, no_waiting, clock};
   const std::uint64_t before = store.find("b")->token;
-  const auto mine = store.turn({}, {10, 30s}).claimed;
+  const auto mine = store.exchange({}, {10, 30s}).claimed;
   CHECK(texts_of(mine) == texts{"c #1"});
   CHECK(mine.at(0).held.token > before);
 
@@ -1164,7 +1164,7 @@ TEST_CASE("sqlite::store: another process claims, its events held by it alone wh
   clock.advance(29s);
   store.renew(std::vector{mine.at(0).held}, 30s);
   clock.advance(1s);
-  CHECK(texts_of(store.turn({}, {10, 30s, claim_kind::orphan}).claimed) == texts{"b #1 solo"});
+  CHECK(texts_of(store.exchange({}, {10, 30s, claim_kind::orphan}).claimed) == texts{"b #1 solo"});
 }
 
 TEST_CASE("sqlite::store: alone at its file, no warning") {
@@ -1191,7 +1191,7 @@ TEST_CASE("sqlite::store: two stores of one file and a host, each on a thread of
   };
   std::latch start{3};
   const auto step = [&](sqlite_store& store) {
-    const auto claims = store.turn({}, {4, 30s}).claimed;
+    const auto claims = store.exchange({}, {4, 30s}).claimed;
     std::vector<bench::settlement> settlements;
     for (const claimed_event& each : claims) {
       settlements.push_back(each.attempt == 1 ? bench::retry(each, 0ms, "first") : bench::end(each));

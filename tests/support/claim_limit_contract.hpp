@@ -30,7 +30,7 @@ bool register_claim_limit_contract(std::string unit) {
   using claimed = std::vector<std::string>;
   const contract_registrar test{std::move(unit)};
   static constexpr auto look = [](bench& on, const quotas& most, std::size_t limit = 100) {
-    return on.store().turn({}, {limit, bench::lease_length, claim_kind::ordinary, most});
+    return on.store().exchange({}, {limit, bench::lease_length, claim_kind::ordinary, most});
   };
 
   test("quota, at most so many of a name, the oldest, and all of the others", [] {
@@ -76,7 +76,7 @@ bool register_claim_limit_contract(std::string unit) {
     event_record later = named("later", "b");
     later.available_at = on.clock().now() + 7s;
     on.add(named("a1", "a"), named("a2", "a"), later);
-    const turn_result first = look(on, {{"a", 1}, {"b", 1}});
+    const exchange_result first = look(on, {{"a", 1}, {"b", 1}});
     CHECK(texts_of(first.claimed) == claimed{"a1 #1"});
     CHECK((first.next_due == on.clock().now() + 7s));
     CHECK((look(on, {{"a", 0}, {"b", 0}}).next_due == on.clock().now() + bench::lease_length));
@@ -95,10 +95,10 @@ bool register_claim_limit_contract(std::string unit) {
     on.claim_one();
     on.clock().advance(bench::lease_length);
     const quotas none{{"mail", 0}};
-    const turn_result ordinary = on.store().turn({}, {10, bench::lease_length, claim_kind::ordinary, none});
+    const exchange_result ordinary = on.store().exchange({}, {10, bench::lease_length, claim_kind::ordinary, none});
     CHECK(ordinary.claimed.empty());
     CHECK(ordinary.orphans_waiting);
-    CHECK(texts_of(on.store().turn({}, {10, bench::lease_length, claim_kind::orphan, none}).claimed) ==
+    CHECK(texts_of(on.store().exchange({}, {10, bench::lease_length, claim_kind::orphan, none}).claimed) ==
           claimed{"m1 #1 solo"});
   });
 
@@ -110,19 +110,19 @@ bool register_claim_limit_contract(std::string unit) {
       return record;
     };
     on.add(keyed_as("a", "1", "k"), keyed_as("a", "2", "k"), keyed_as("a", "3", "l"), keyed_as("b", "4", "l"));
-    const turn_result result = look(on, {{"a", 2}, {"b", 2}});
+    const exchange_result result = look(on, {{"a", 2}, {"b", 2}});
     CHECK(texts_of(result.claimed) == claimed{"1 #1", "3 #1"});
     on.settle(on.end(result.claimed.at(1)));
     CHECK(texts_of(look(on, {{"a", 0}}).claimed) == claimed{"4 #1"});
   });
 
-  test("quota, settled and claimed in one turn", [] {
+  test("quota, settled and claimed in one exchange", [] {
     bench on;
     on.add(named("1", "a"), named("2", "a"), named("3", "b"));
     const auto first = look(on, {{"a", 1}, {"b", 0}}).claimed;
     const std::vector<typename bench::settlement> ends{bench::retry(first.at(0))};
     const quotas most{{"a", 1}, {"b", 0}};
-    const turn_result result = on.store().turn(ends, {10, bench::lease_length, claim_kind::ordinary, most});
+    const exchange_result result = on.store().exchange(ends, {10, bench::lease_length, claim_kind::ordinary, most});
     CHECK(result.settled.at(0).status == settle_status::applied);
     CHECK(texts_of(result.claimed) == claimed{"1 #2"});
   });

@@ -128,7 +128,7 @@ class ordering_history {
         case 3:
         case 4:
         case 5:
-        case 6: take_turn(); break;
+        case 6: exchange(); break;
         case 7: release_one(); break;
         case 8: renew_some(); break;
         case 9: redrive_some(); break;
@@ -174,7 +174,7 @@ class ordering_history {
   }
 
   // Ends some attempts, most of them under their lease, and claims some.
-  void take_turn() {
+  void exchange() {
     std::vector<settlement> settlements;
     std::vector<event_relay::claimed_event> claims;
     for (const auto& [id, claim] : leased_) {
@@ -189,7 +189,7 @@ class ordering_history {
     const event_relay::claim_request request{
         below(4), milliseconds{1 + below(20'000)},
         one_in(3) ? event_relay::claim_kind::orphan : event_relay::claim_kind::ordinary};
-    const event_relay::turn_result result = on_.store().turn(settlements, request);
+    const event_relay::exchange_result result = on_.store().exchange(settlements, request);
     for (std::size_t at = 0; at < settlements.size(); ++at) {
       if (at < claims.size()) {
         CHECK(result.settled[at].status == event_relay::settle_status::applied);
@@ -224,7 +224,7 @@ class ordering_history {
     }
   }
 
-  void claimed(const event_relay::turn_result& result, const event_relay::claim_request& request) {
+  void claimed(const event_relay::exchange_result& result, const event_relay::claim_request& request) {
     if (request.limit == 0) {
       return;
     }
@@ -320,7 +320,7 @@ class ordering_history {
     for (const std::string& id : std::set<std::string>{dead_}) {
       redrive(id);
     }
-    for (int turn = 0; turn < 2 * appended_ + 2; ++turn) {
+    for (int round = 0; round < 2 * appended_ + 2; ++round) {
       std::vector<settlement> settlements;
       std::vector<event_relay::claimed_event> claims;
       for (const auto& [id, claim] : leased_) {
@@ -330,8 +330,8 @@ class ordering_history {
       on_.clock().advance(milliseconds{10'000});
       const event_relay::claim_request request{
           100, milliseconds{60'000},
-          turn % 2 == 0 ? event_relay::claim_kind::orphan : event_relay::claim_kind::ordinary};
-      const auto result = on_.store().turn(settlements, request);
+          round % 2 == 0 ? event_relay::claim_kind::orphan : event_relay::claim_kind::ordinary};
+      const auto result = on_.store().exchange(settlements, request);
       for (std::size_t at = 0; at < claims.size(); ++at) {
         ended(claims[at], settlements[at]);
       }
@@ -417,7 +417,7 @@ void register_head_contract(const contract_registrar& test) {
   test("key, the next is claimed in the turn that ends the one before it", [] {
     bench on;
     const std::vector ended{bench::end(on.claim_one())};
-    CHECK(texts_of(on.store().turn(ended, {10, 30s}).claimed) == texts{"b #1"});
+    CHECK(texts_of(on.store().exchange(ended, {10, 30s}).claimed) == texts{"b #1"});
   });
 
   test("key, its next event is free, or will be, after a turn that claims nothing: somebody is woken", [] {
@@ -563,7 +563,7 @@ void register_head_contract(const contract_registrar& test) {
     CHECK(on.ends() == "buxcyd");
   });
 
-  test("key, two ends of one batch in one turn, both keys go on", [] {
+  test("key, two ends of one batch in one exchange, both keys go on", [] {
     bench on;
     on.add(keyed("x", "other"), keyed("y", "other"));
     const auto claims = on.claim();
@@ -599,7 +599,7 @@ void register_key_end_contract(const contract_registrar& test) {
     CHECK(on.seen("b") == "blocked 0");
     CHECK(on.seen("d") == "blocked 0");
     CHECK_FALSE(on.store().has_unfinished());
-    const turn_result idle = on.look();
+    const exchange_result idle = on.look();
     CHECK_FALSE(idle.next_due.has_value());
     CHECK_FALSE(idle.orphans_waiting);
   });

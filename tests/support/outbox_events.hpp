@@ -301,15 +301,15 @@ class failing_store : public event_relay::testing::memory_store {
     called_.wait(lock, [&] { return calls_[which] >= count; });
   }
   /// Called after each turn.
-  void set_hook(std::function<void(const event_relay::turn_result&)> call) { after_turn_ = std::move(call); }
+  void set_hook(std::function<void(const event_relay::exchange_result&)> call) { after_exchange_ = std::move(call); }
   void set_warning(std::string text) { warning_ = std::move(text); }
 
-  event_relay::turn_result turn(std::span<const event_relay::settlement<transaction>> settlements,
-                                const event_relay::claim_request& request) {
+  event_relay::exchange_result exchange(std::span<const event_relay::settlement<transaction>> settlements,
+                                        const event_relay::claim_request& request) {
     enter(settlements.empty() ? claim : settle);
-    event_relay::turn_result result = memory_store::turn(settlements, request);
-    if (after_turn_) {
-      after_turn_(result);
+    event_relay::exchange_result result = memory_store::exchange(settlements, request);
+    if (after_exchange_) {
+      after_exchange_(result);
     }
     return result;
   }
@@ -348,7 +348,7 @@ class failing_store : public event_relay::testing::memory_store {
   std::condition_variable called_;
   int failures_left_[time + 1] = {};
   int calls_[time + 1] = {};
-  std::function<void(const event_relay::turn_result&)> after_turn_;
+  std::function<void(const event_relay::exchange_result&)> after_exchange_;
   std::optional<std::string> warning_;
 };
 

@@ -217,11 +217,13 @@ class store_bench : public Fixture {
 
   // ---- The worker ----
 
-  event_relay::turn_result look(std::size_t limit = 100) { return this->store().turn({}, {limit, lease_length}); }
+  event_relay::exchange_result look(std::size_t limit = 100) {
+    return this->store().exchange({}, {limit, lease_length});
+  }
   claims claim(std::size_t limit = 100) { return look(limit).claimed; }
   event_relay::claimed_event claim_one() { return only(claim()); }
   claims claim_orphans(std::size_t limit = 100) {
-    return this->store().turn({}, {limit, lease_length, event_relay::claim_kind::orphan}).claimed;
+    return this->store().exchange({}, {limit, lease_length, event_relay::claim_kind::orphan}).claimed;
   }
   event_relay::claimed_event claim_orphan() { return only(claim_orphans()); }
 
@@ -526,7 +528,7 @@ class random_history {
       if (kind < 3) {
         append_some();
       } else if (kind < 7) {
-        take_turn();
+        exchange();
       } else if (kind == 7) {
         renew_some();
       } else if (kind == 8) {
@@ -573,7 +575,7 @@ class random_history {
     }
   }
 
-  void take_turn() {
+  void exchange() {
     std::vector<settlement> settlements;
     std::vector<event_relay::settle_status> expected;
     for (std::size_t count = held_.empty() ? 0 : below(4); count > 0; --count) {
@@ -582,7 +584,7 @@ class random_history {
     const event_relay::claim_request request{
         below(4), milliseconds{1 + below(20'000)},
         one_in(3) ? event_relay::claim_kind::orphan : event_relay::claim_kind::ordinary};
-    const event_relay::turn_result result = on_.store().turn(settlements, request);
+    const event_relay::exchange_result result = on_.store().exchange(settlements, request);
     REQUIRE(result.settled.size() == expected.size());
     for (std::size_t at = 0; at < expected.size(); ++at) {
       CHECK(result.settled[at].status == expected[at]);
@@ -844,15 +846,15 @@ void register_append_contract(const contract_registrar& test) {
 
   test("signal, woken by the host's commit, and neither before it nor by a rollback", [] {
     bench on;
-    for (int turn = 0; turn < 2; ++turn) {
+    for (int round = 0; round < 2; ++round) {
       const std::uint64_t before = on.hints();
       on.begin();
-      on.append(fmt::format("rolled back {}", turn));
+      on.append(fmt::format("rolled back {}", round));
       on.rollback();
       CHECK(on.hints() == before);
       on.begin();
-      on.append(fmt::format("a{}", turn));
-      on.append(fmt::format("b{}", turn));
+      on.append(fmt::format("a{}", round));
+      on.append(fmt::format("b{}", round));
       CHECK(on.hints() == before);
       on.commit();
       CHECK(on.hints() > before);
@@ -870,7 +872,7 @@ void register_claim_contract(const contract_registrar& test) {
   test("claim, an empty outbox, nothing and nothing to wait for", [] {
     bench on;
     for (const claim_kind kind : {claim_kind::ordinary, claim_kind::orphan}) {
-      const turn_result result = on.store().turn({}, {100, 30s, kind});
+      const exchange_result result = on.store().exchange({}, {100, 30s, kind});
       CHECK(result.claimed.empty());
       CHECK(result.settled.empty());
       CHECK_FALSE(result.next_due.has_value());
@@ -917,7 +919,7 @@ void register_claim_contract(const contract_registrar& test) {
     bench on;
     on.add("a", "b");
     on.clock().advance(5s);
-    const auto claims = on.store().turn({}, {1, 45s}).claimed;
+    const auto claims = on.store().exchange({}, {1, 45s}).claimed;
     REQUIRE(claims.size() == 1);
     CHECK(text_of(claims[0]) == "a #1");
     CHECK(claims[0].failures == 0);
@@ -994,7 +996,7 @@ void register_claim_contract(const contract_registrar& test) {
   test("claim, a lease beyond the end of time, held until then", [] {
     bench on;
     on.add("a");
-    const auto claims = on.store().turn({}, {1, std::chrono::milliseconds::max()}).claimed;
+    const auto claims = on.store().exchange({}, {1, std::chrono::milliseconds::max()}).claimed;
     CHECK((on.store().find("a")->leased_until == max_instant));
     on.clock().advance(24h * 365);
     CHECK(on.claim_orphans().empty());
@@ -1067,7 +1069,7 @@ void register_settle_contract(const contract_registrar& test) {
       CHECK(on.seen("a") == fmt::format("dead-letter 1 {} at 4000, 1@4000 never", wire_name(reason)));
       CHECK_FALSE(on.store().has_unfinished());
       on.clock().advance(24h);
-      const turn_result later = on.look();
+      const exchange_result later = on.look();
       CHECK(later.claimed.empty());
       CHECK_FALSE(later.next_due.has_value());
       CHECK_FALSE(later.orphans_waiting);
@@ -1238,20 +1240,20 @@ void register_settle_contract(const contract_registrar& test) {
     CHECK(text_of(on.claim_orphan()) == "a #2 solo crashed");
   });
 
-  test("settle, first, then expiry, then the claim, all in one turn", [] {
+  test("settle, first, then expiry, then the claim, all in one exchange", [] {
     bench on;
     on.add("a", "b", "c");
     const auto claims = on.claim(2);
     on.clock().advance(30s);
     const std::vector<settlement_type> settlements{bench::end_with(claims[0], {record_of("d")})};
-    const turn_result result = on.store().turn(settlements, {10, 30s});
+    const exchange_result result = on.store().exchange(settlements, {10, 30s});
     CHECK(result.settled.at(0).status == settle_status::applied);
     CHECK(texts_of(result.claimed) == claimed_ids{"c #1", "d #1"});
     CHECK(result.orphans_waiting);
     CHECK(on.seen("a") == "gone");
     CHECK(on.seen("b") == "orphan 0");
     const std::vector<settlement_type> retried{bench::retry(result.claimed.at(0))};
-    CHECK(texts_of(on.store().turn(retried, {10, 30s}).claimed) == claimed_ids{"c #2"});
+    CHECK(texts_of(on.store().exchange(retried, {10, 30s}).claimed) == claimed_ids{"c #2"});
   });
 
   test("settle, under no lease that is the event's current one: stale, and nothing changed", [] {
@@ -1404,7 +1406,7 @@ void register_lease_contract(const contract_registrar& test) {
     on.clock().advance(29s);
     CHECK(on.renew(survivor.held));
     on.clock().advance(1s);
-    const turn_result ordinary = on.look();
+    const exchange_result ordinary = on.look();
     CHECK(texts_of(ordinary.claimed) == claimed_ids{"d #1"});
     CHECK(ordinary.orphans_waiting);
     CHECK(on.seen("b") == "leased 1 until 59000");
@@ -1421,11 +1423,11 @@ void register_lease_contract(const contract_registrar& test) {
     on.claim_one();
     on.clock().advance(30s);
     on.add("b");
-    const turn_result result = on.store().turn({}, {10, 30s, claim_kind::orphan});
+    const exchange_result result = on.store().exchange({}, {10, 30s, claim_kind::orphan});
     CHECK(texts_of(result.claimed) == claimed_ids{"a #1 solo"});
     CHECK_FALSE(result.orphans_waiting);
     CHECK(on.seen("b") == "ready 0 due 30000");
-    CHECK(on.store().turn({}, {0, 30s, claim_kind::orphan}).claimed.empty());
+    CHECK(on.store().exchange({}, {0, 30s, claim_kind::orphan}).claimed.empty());
   });
 
   test("expiry, a solo attempt: it keeps its number, is noted as a failure and has crashed", [] {
@@ -1614,7 +1616,7 @@ void register_other_contract(const contract_registrar& test) {
     on.add("a", "b", "c");
     const auto claims = on.claim(2);
     on.clock().advance(-1h);
-    const turn_result result = on.look();
+    const exchange_result result = on.look();
     CHECK(result.claimed.empty());
     CHECK((result.next_due == sample_instant));
     CHECK(on.settle(bench::retry(claims[0], 5s, "busy")) == settle_status::applied);
@@ -1668,7 +1670,7 @@ void register_other_contract(const contract_registrar& test) {
                                                   : bench::end_writing(each, each.record.id));
         }
       }
-      turn_result result = on.store().turn(settlements, {3, 30s});
+      exchange_result result = on.store().exchange(settlements, {3, 30s});
       const std::lock_guard lock{mutex};
       for (const settle_result& each : result.settled) {
         expect(each.status == settle_status::applied, "not applied");

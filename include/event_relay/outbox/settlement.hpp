@@ -71,7 +71,7 @@ inline std::string error_of_write() {
 }  // namespace detail
 
 /// What came of a `turn`.
-struct turn_result {
+struct exchange_result {
   /// One for each settlement, in its order.
   std::vector<settle_result> settled;
   /// Oldest first.

@@ -58,7 +58,7 @@ concept event_store = requires(Store& store, typename Store::host_connection hos
                                const claim_request& request, std::span<const lease> leases,
                                std::chrono::milliseconds length, std::string_view id) {
   { store.append(host, records) } -> std::same_as<std::vector<append_status>>;
-  { store.turn(settlements, request) } -> std::same_as<turn_result>;
+  { store.exchange(settlements, request) } -> std::same_as<exchange_result>;
   { store.renew(leases, length) } -> std::same_as<std::vector<bool>>;
   { store.release(leases) } -> std::same_as<std::size_t>;
   { store.find(id) } -> std::same_as<std::optional<stored_event>>;
@@ -72,7 +72,7 @@ concept event_store = requires(Store& store, typename Store::host_connection hos
 /// Whether a turn may have made events ready, or due at an instant, that its own claim did not take: follow-ups; and,
 /// where it claimed nothing or as much as it might, the next of a key, or a retry.
 template <class Transaction>
-bool leaves_work(std::span<const settlement<Transaction>> settlements, const turn_result& result,
+bool leaves_work(std::span<const settlement<Transaction>> settlements, const exchange_result& result,
                  const claim_request& request) {
   const bool has_taken_all = request.kind == claim_kind::ordinary && result.claimed.size() < request.limit;
   for (std::size_t at = 0; at < settlements.size(); ++at) {
@@ -88,14 +88,14 @@ bool leaves_work(std::span<const settlement<Transaction>> settlements, const tur
 
 /// A turn that only claims.
 template <event_store Store>
-turn_result claim(Store& store, const claim_request& request) {
-  return store.turn({}, request);
+exchange_result claim(Store& store, const claim_request& request) {
+  return store.exchange({}, request);
 }
 
 /// A turn that only settles.
 template <event_store Store>
 std::vector<settle_result> settle(Store& store, std::span<const settlement<typename Store::transaction>> settlements) {
-  return store.turn(settlements, {}).settled;
+  return store.exchange(settlements, {}).settled;
 }
 
 }  // namespace event_relay

@@ -94,7 +94,7 @@ class worker_hand {
       if (stop.stop_requested()) {
         return false;
       }
-      turn(kind, batch);
+      exchange(kind, batch);
     }
     while (!is_empty()) {
       found_work = true;
@@ -104,7 +104,7 @@ class worker_hand {
       const bool goes_on = end == step_end::when_nothing_is_left && kind == claim_kind::ordinary && next_.empty() &&
                            !claims_orphan_next_ && !stop.stop_requested() &&
                            !isolation_lock::of_process().isolation_is_wanted();
-      turn(kind, goes_on ? batch : 0);
+      exchange(kind, goes_on ? batch : 0);
     }
     return found_work || claims_orphan_next_;
   }
@@ -162,7 +162,7 @@ class worker_hand {
   }
 
   // Settles what was attempted and claims up to `limit` more, in one transaction of the store.
-  void turn(claim_kind kind, std::size_t limit) {
+  void exchange(claim_kind kind, std::size_t limit) {
     if (attempts_.empty() && limit == 0) {
       return;
     }
@@ -177,9 +177,9 @@ class worker_hand {
     const worker_limits& limits = parts_.options.limits();
     const instant now = parts_.store().now();
     family_reservation families{limits.families, kind, limit, now, parts_.store().signal()};
-    turn_result result;
+    exchange_result result;
     try {
-      result = parts_.store().turn(settlements, {limit, limits.lease, kind, families.claim_limits()});
+      result = parts_.store().exchange(settlements, {limit, limits.lease, kind, families.claim_limits()});
     } catch (...) {
       for (std::size_t at = 0; at < settlements.size(); ++at) {
         attempts_[at].to_settle = std::move(settlements[at]);

@@ -207,8 +207,8 @@ struct outlook {
 };
 
 // When something comes due, and whether orphans wait. It reads only.
-inline outlook look_ahead(session& on, const turn_result& result, const claim_request& request, std::int64_t ready_from,
-                          std::int64_t leased_from) {
+inline outlook look_ahead(session& on, const exchange_result& result, const claim_request& request,
+                          std::int64_t ready_from, std::int64_t leased_from) {
   outlook found;
   on.query(
       "SELECT (SELECT min(e.available_at) FROM {events} e WHERE e.state = 0 AND e.available_at >= $1 AND $3::boolean), "

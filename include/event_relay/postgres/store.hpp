@@ -32,6 +32,7 @@
 #include "event_relay/postgres/connection.hpp"
 #include "event_relay/postgres/dead_letter_rows.hpp"
 #include "event_relay/postgres/event_rows.hpp"
+#include "event_relay/postgres/exchange.hpp"
 #include "event_relay/postgres/lease_rows.hpp"
 #include "event_relay/postgres/metrics_rows.hpp"
 #include "event_relay/postgres/retention.hpp"
@@ -40,7 +41,6 @@
 #include "event_relay/postgres/session_pool.hpp"
 #include "event_relay/postgres/store_options.hpp"
 #include "event_relay/postgres/transaction.hpp"
-#include "event_relay/postgres/turns.hpp"
 #include "event_relay/postgres/wake_channel.hpp"
 
 namespace event_relay::postgres {
@@ -94,16 +94,16 @@ class store {
     return detail::append(host_side_, host, records, detail::told_time(clock_));
   }
 
-  turn_result turn(std::span<const settlement<transaction>> settlements, const claim_request& request) {
+  exchange_result exchange(std::span<const settlement<transaction>> settlements, const claim_request& request) {
     if (settlements.empty() && request.limit == 0) {
       return {};
     }
-    turn_result result = on_a_session([&](pooled_session& lent) {
+    exchange_result result = on_a_session([&](pooled_session& lent) {
       unsure_.resolve(lent.on);
       if (settlements.empty()) {
         if (auto claimed = still_held(lent.on, unsure_.take_claimed(request.kind, request.limit), request.length);
             !claimed.empty()) {
-          return turn_result{.settled = {}, .claimed = std::move(claimed), .orphans_waiting = false};
+          return exchange_result{.settled = {}, .claimed = std::move(claimed), .orphans_waiting = false};
         }
       }
       if (const std::uint64_t changed = windows_changed_.load(); lent.windows_seen != changed) {
@@ -111,7 +111,7 @@ class store {
         lent.ready.reset();
         lent.leased.reset();
       }
-      return detail::turn_taker<Clock>{lent, options_, clock_, unsure_}.take(settlements, request);
+      return detail::exchange_step<Clock>{lent, options_, clock_, unsure_}.take(settlements, request);
     });
     if (leaves_work(settlements, result, request)) {
       signal_->wake();

@@ -18,7 +18,7 @@
 namespace event_relay::sqlite::detail {
 
 // When something comes due, and whether orphans wait. It reads only.
-inline void look_ahead(connection& database, turn_result& result, const claim_request& request) {
+inline void look_ahead(connection& database, exchange_result& result, const claim_request& request) {
   if (result.claimed.size() < request.limit) {
     const auto earliest = [&](std::string_view sql) {
       std::optional<instant> found;
@@ -55,7 +55,7 @@ inline void expire(connection& database, instant now, std::uint32_t kept) {
 }
 
 // Leases what `request` asks for, under a token that no claim had before.
-inline void claim(connection& database, turn_result& result, const claim_request& request, instant now,
+inline void claim(connection& database, exchange_result& result, const claim_request& request, instant now,
                   std::uint32_t kept) {
   const std::int64_t token =
       database.integer("UPDATE main.event_relay_outbox SET last_token = last_token + 1 RETURNING last_token", 0);

@@ -67,7 +67,7 @@ inline std::vector<std::int64_t> ready_within_limits(connection& database, const
 }
 
 // When the earliest event becomes ready of those whose quota is not used up by what was claimed.
-inline std::optional<instant> next_ready_within_limits(connection& database, const turn_result& result,
+inline std::optional<instant> next_ready_within_limits(connection& database, const exchange_result& result,
                                                        const claim_request& request) {
   std::optional<instant> next;
   for_each_ready_name(database, [&](const std::string& name) {

@@ -36,6 +36,7 @@
 #include "event_relay/sqlite/database_file.hpp"
 #include "event_relay/sqlite/dead_letter_rows.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
+#include "event_relay/sqlite/exchange.hpp"
 #include "event_relay/sqlite/host_connections.hpp"
 #include "event_relay/sqlite/lease_rows.hpp"
 #include "event_relay/sqlite/metrics_rows.hpp"
@@ -44,7 +45,6 @@
 #include "event_relay/sqlite/schema.hpp"
 #include "event_relay/sqlite/store_options.hpp"
 #include "event_relay/sqlite/transaction.hpp"
-#include "event_relay/sqlite/turns.hpp"
 
 namespace event_relay::sqlite {
 
@@ -91,16 +91,16 @@ class store {
     return detail::append(*hosts_, host, records, clock_.now());
   }
 
-  turn_result turn(std::span<const settlement<transaction>> settlements, const claim_request& request) {
+  exchange_result exchange(std::span<const settlement<transaction>> settlements, const claim_request& request) {
     if (!request.limits_by_name.empty()) {
       have_name_index();
     }
-    turn_result ahead;
+    exchange_result ahead;
     if (settlements.empty() && !has_claimable(ahead, request)) {
       return ahead;
     }
     const std::lock_guard lock{mutex_};
-    turn_result result = detail::take_turn(database_, settlements, request, options_, clock_);
+    exchange_result result = detail::exchange(database_, settlements, request, options_, clock_);
     if (leaves_work(settlements, result, request)) {
       signal_->wake();
     }
@@ -243,7 +243,7 @@ class store {
   }
 
   // A look that needs no write lock, so that idle workers hold up nobody.
-  bool has_claimable(turn_result& result, const claim_request& request) {
+  bool has_claimable(exchange_result& result, const claim_request& request) {
     if (request.limit > 0) {
       const std::lock_guard lock{reader_mutex_};
       const read_transaction one_instant{reader_};

@@ -134,7 +134,7 @@ class memory_rows {
     }
   }
 
-  void claim(turn_result& result, const claim_request& request, instant now) {
+  void claim(exchange_result& result, const claim_request& request, instant now) {
     const bool is_isolated = request.kind == claim_kind::orphan;
     std::vector<row_map::value_type*> candidates;
     for (auto& each : rows_) {
@@ -175,7 +175,7 @@ class memory_rows {
     }
   }
 
-  void look_ahead(turn_result& result, const claim_request& request) const {
+  void look_ahead(exchange_result& result, const claim_request& request) const {
     const auto is_used_up = [&](const std::string& name) {
       const auto claimed = std::count_if(result.claimed.begin(), result.claimed.end(),
                                          [&](const claimed_event& each) { return each.record.name == name; });

@@ -74,9 +74,9 @@ class memory_store {
     return answers;
   }
 
-  turn_result turn(std::span<const settlement<transaction>> settlements, const claim_request& request) {
+  exchange_result exchange(std::span<const settlement<transaction>> settlements, const claim_request& request) {
     const std::lock_guard lock{mutex_};
-    turn_result result;
+    exchange_result result;
     for (const auto& each : settlements) {
       result.settled.push_back(settle_one(each));
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What goes wrong in a turn: writes that fail or meddle with the transaction, connections that break, and commits of
 // which nobody heard the end.
-#include "event_relay/postgres/turns.hpp"
+#include "event_relay/postgres/exchange.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -50,7 +50,7 @@ void when_waiting_for(const std::string& event, Act act) {
 
 }  // namespace
 
-TEST_CASE("postgres turn: one write of many fails, each of the others is stored, called again at most once") {
+TEST_CASE("postgres exchange: one write of many fails, each of the others is stored, called again at most once") {
   bench on;
   std::vector<event_record> records;
   for (int each = 0; each < 100; ++each) {
@@ -84,7 +84,7 @@ TEST_CASE("postgres turn: one write of many fails, each of the others is stored,
   CHECK(on.store().metrics().outcomes.at(0).processed == 99);
 }
 
-TEST_CASE("postgres turn: a write that hides its error, or ends the transaction: its attempt has failed") {
+TEST_CASE("postgres exchange: a write that hides its error, or ends the transaction: its attempt has failed") {
   for (const char* const meddling : {"SELECT 1 / 0", "ROLLBACK"}) {
     INFO(meddling);
     bench on;
@@ -104,7 +104,7 @@ TEST_CASE("postgres turn: a write that hides its error, or ends the transaction:
   }
 }
 
-TEST_CASE("postgres turn: a connection that broke meanwhile, connection_lost once, and then all goes on") {
+TEST_CASE("postgres exchange: a connection that broke meanwhile, connection_lost once, and then all goes on") {
   bench on;
   on.add("a", "b");
   const auto claimed = on.claim(1).at(0);
@@ -115,7 +115,8 @@ TEST_CASE("postgres turn: a connection that broke meanwhile, connection_lost onc
   CHECK(texts_of(on.claim()) == texts{"b #1"});
 }
 
-TEST_CASE("postgres turn: a connection that breaks in a handler's write, nothing is stored and no attempt has failed") {
+TEST_CASE(
+    "postgres exchange: a connection that breaks in a handler's write, nothing is stored and no attempt has failed") {
   bench on;
   on.add("a");
   const auto claimed = on.claim_one();
@@ -133,7 +134,7 @@ TEST_CASE("postgres turn: a connection that breaks in a handler's write, nothing
 
 // A server that waits for a replica that never comes (with_server.sh) has committed, and says so only when the wait is
 // over.
-TEST_CASE("postgres turn: cut in the midst of a COMMIT that counts, what it did is answered and done once") {
+TEST_CASE("postgres exchange: cut in the midst of a COMMIT that counts, what it did is answered and done once") {
   bench on;
   std::atomic<bool> waits_for_replica{false};
   on.options().on_open = [&](postgres::connection& fresh) {
@@ -145,7 +146,7 @@ TEST_CASE("postgres turn: cut in the midst of a COMMIT that counts, what it did 
 
   const auto cut = [&](std::span<const bench::settlement> settlements) {
     store_refusal refused;
-    std::jthread turn{[&] { refused = store_refusal_of([&] { on.store().turn(settlements, {1, 30s}); }); }};
+    std::jthread turn{[&] { refused = store_refusal_of([&] { on.store().exchange(settlements, {1, 30s}); }); }};
     when_waiting_for("SyncRep", [](host_session& by) { terminate_all(by); });
     turn.join();
     CHECK(refused.cause == lost);
@@ -177,7 +178,7 @@ TEST_CASE("postgres turn: cut in the midst of a COMMIT that counts, what it did 
   CHECK(texts_of(on.claim(5)) == texts{"c #1", "follow-up #1"});
 }
 
-TEST_CASE("postgres turn: cut in the midst of a COMMIT that does not count, it is done by the next one, once") {
+TEST_CASE("postgres exchange: cut in the midst of a COMMIT that does not count, it is done by the next one, once") {
   bench on;
   on.add("a");
   on.sql().run(
@@ -198,7 +199,8 @@ TEST_CASE("postgres turn: cut in the midst of a COMMIT that does not count, it i
   on.sql().run(on.with_names("DROP TABLE @ends; DROP FUNCTION @cut"));
 }
 
-TEST_CASE("postgres turn: a lock that another session holds for long, busy after the timeout, and nothing is changed") {
+TEST_CASE(
+    "postgres exchange: a lock that another session holds for long, busy after the timeout, and nothing is changed") {
   bench on;
   on.options().lock_timeout = 1ms;
   on.open_store();
@@ -214,7 +216,7 @@ TEST_CASE("postgres turn: a lock that another session holds for long, busy after
   CHECK(on.settle(bench::end(claimed)) == settle_status::applied);
 }
 
-TEST_CASE("postgres turn: more threads than connections, all of them served") {
+TEST_CASE("postgres exchange: more threads than connections, all of them served") {
   bench on;
   on.options().max_connections = 2;
   on.open_store();
@@ -224,7 +226,7 @@ TEST_CASE("postgres turn: more threads than connections, all of them served") {
     for (int each = 0; each < 8; ++each) {
       all.emplace_back([&] {
         for (int call = 0; call < 20; ++call) {
-          on.store().turn({}, {1, 30s});
+          on.store().exchange({}, {1, 30s});
           ++served;
         }
       });
@@ -242,7 +244,7 @@ TEST_CASE("postgres store: the server's clock, and no other, without one of a te
   const event_record record = record_of("a");
   on.store().append(on.host(), {&record, 1});
   on.commit();
-  const auto claimed = on.store().turn({}, {1, 30s}).claimed;
+  const auto claimed = on.store().exchange({}, {1, 30s}).claimed;
   REQUIRE(claimed.size() == 1);
   CHECK(on.sql().run(
             on.with_names("SELECT leased_until - available_at BETWEEN 30000 AND 60000 AND abs(available_at / 1000 "

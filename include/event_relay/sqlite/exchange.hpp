@@ -27,13 +27,14 @@ using failed_writes = std::map<std::size_t, std::string>;
 
 // A turn in which these writes count as failed; nothing, and one more of them, if another did the same.
 template <class Clock>
-std::optional<turn_result> try_turn(connection& database, failed_writes& failed,
-                                    std::span<const settlement<connection>> settlements, const claim_request& request,
-                                    const store_options& options, const Clock& clock) {
+std::optional<exchange_result> try_exchange(connection& database, failed_writes& failed,
+                                            std::span<const settlement<connection>> settlements,
+                                            const claim_request& request, const store_options& options,
+                                            const Clock& clock) {
   immediate_transaction all{database};
   const instant now = clock.now();
   const settle_rules rules{now, options.failures_kept, options.keep_processed};
-  turn_result result;
+  exchange_result result;
   for (std::size_t at = 0; at < settlements.size(); ++at) {
     if (const auto known = failed.find(at); known != failed.end()) {
       result.settled.push_back({settle_status::write_failed, known->second});
@@ -57,10 +58,10 @@ std::optional<turn_result> try_turn(connection& database, failed_writes& failed,
 }
 
 template <class Clock>
-turn_result take_turn(connection& database, std::span<const settlement<connection>> settlements,
-                      const claim_request& request, const store_options& options, const Clock& clock) {
+exchange_result exchange(connection& database, std::span<const settlement<connection>> settlements,
+                         const claim_request& request, const store_options& options, const Clock& clock) {
   for (failed_writes failed;;) {
-    if (auto result = try_turn(database, failed, settlements, request, options, clock)) {
+    if (auto result = try_exchange(database, failed, settlements, request, options, clock)) {
       return *std::move(result);
     }
   }

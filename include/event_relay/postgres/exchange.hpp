@@ -55,16 +55,16 @@ auto with_tries(Body body) {
 
 /// One turn of a store. Used once.
 template <class Clock>
-class turn_taker {
+class exchange_step {
   using settlement_type = settlement<connection>;
   using settlements = std::span<const settlement_type>;
 
  public:
-  turn_taker(pooled_session& lent, const store_options& options, Clock& clock, unsure_turns& unsure)
+  exchange_step(pooled_session& lent, const store_options& options, Clock& clock, unsure_turns& unsure)
       : lent_{lent}, on_{lent.on}, options_{options}, clock_{clock}, unsure_{unsure} {}
 
-  turn_result take(settlements all, const claim_request& request) {
-    turn_result result;
+  exchange_result take(settlements all, const claim_request& request) {
+    exchange_result result;
     result.settled.resize(all.size());
     std::vector<const settlement_type*> open;
     for (const settlement_type& each : all) {
@@ -99,8 +99,8 @@ class turn_taker {
 
   // All in one transaction. What a handler's write threw, if one did: then nothing has happened.
   template <class Answer>
-  std::optional<write_failure> try_together(open_settlements open, const claim_request& request, turn_result& result,
-                                            const Answer& answer) {
+  std::optional<write_failure> try_together(open_settlements open, const claim_request& request,
+                                            exchange_result& result, const Answer& answer) {
     return with_tries([&]() -> std::optional<write_failure> {
       result.claimed.clear();
       transaction all{on_.database()};
@@ -183,7 +183,7 @@ class turn_taker {
     return std::nullopt;
   }
 
-  void claim_next(turn_result& result, const claim_request& request) {
+  void claim_next(exchange_result& result, const claim_request& request) {
     const instant began = clock_.now();
     result.orphans_waiting =
         expire(on_, told_time(clock_), lent_.leased.begin(began), std::int64_t{options_.failures_kept});
