@@ -55,8 +55,9 @@ struct noting_store : testing::memory_store {
 static_assert(event_store<noting_store>);
 
 // A thread of a worker: its claims, and its place in the manager.
-struct hand {
-  hand(lease_manager& manager, std::vector<claimed_event> claimed) : claims{std::move(claimed)}, kept{manager.open()} {
+struct thread_of_worker {
+  thread_of_worker(lease_manager& manager, std::vector<claimed_event> claimed)
+      : claims{std::move(claimed)}, kept{manager.open()} {
     manager.hold_all(kept, claims, instant::max());
   }
   std::vector<claimed_event> claims;
@@ -80,7 +81,7 @@ struct surroundings {
     host.commit();
     return claim(store, {ids.size(), limits.lease}).claimed;
   }
-  bool start(hand& mine, std::size_t at) { return manager.start(mine.kept, at, store.now()); }
+  bool start(thread_of_worker& mine, std::size_t at) { return manager.start(mine.kept, at, store.now()); }
   lease_manager::findings heartbeat() { return manager.heartbeat(store, limits); }
   void take_away() {  // the leases expire, and others claim all of the events
     clock.advance(limits.lease);
@@ -107,7 +108,7 @@ std::string names(const std::vector<lease_manager::event_name_and_id>& events) {
 
 TEST_CASE("lease_manager: start, each event once") {
   surroundings around;
-  hand mine{around.manager, around.claimed({"a", "b"})};
+  thread_of_worker mine{around.manager, around.claimed({"a", "b"})};
   CHECK(around.start(mine, 0));
   CHECK_FALSE(around.start(mine, 0));
   around.manager.finish(mine.kept, 0);
@@ -132,7 +133,7 @@ TEST_CASE("lease_manager: start after the lease's end, refused and said, unless 
 
 TEST_CASE("lease_manager: drop, the places count from the first that is left") {
   surroundings around;
-  hand mine{around.manager, around.claimed({"a", "b", "c"})};
+  thread_of_worker mine{around.manager, around.claimed({"a", "b", "c"})};
   CHECK(around.start(mine, 0));
   around.manager.finish(mine.kept, 0);
   around.manager.drop(mine.kept, 1);
@@ -151,8 +152,8 @@ TEST_CASE("lease_manager: drop, the places count from the first that is left") {
 
 TEST_CASE("lease_manager: heartbeat, renews what waits, runs and is finished but not stored") {
   surroundings around;
-  hand mine{around.manager, around.claimed({"a", "b", "c"})};
-  hand other{around.manager, around.claimed({"d"})};
+  thread_of_worker mine{around.manager, around.claimed({"a", "b", "c"})};
+  thread_of_worker other{around.manager, around.claimed({"d"})};
   around.start(mine, 0);
   around.manager.finish(mine.kept, 0);
   around.start(mine, 1);
@@ -172,7 +173,7 @@ TEST_CASE("lease_manager: heartbeat with nothing held, asks nothing of the store
   surroundings around;
   around.heartbeat();
   {
-    const hand mine{around.manager, {}};
+    const thread_of_worker mine{around.manager, {}};
     around.heartbeat();
   }
   CHECK(around.store.renewals == 0);
@@ -181,8 +182,8 @@ TEST_CASE("lease_manager: heartbeat with nothing held, asks nothing of the store
 
 TEST_CASE("lease_manager: close, renewed no more") {
   surroundings around;
-  const hand mine{around.manager, around.claimed({"a"})};
-  const hand other{around.manager, around.claimed({"b"})};
+  const thread_of_worker mine{around.manager, around.claimed({"a"})};
+  const thread_of_worker other{around.manager, around.claimed({"b"})};
   around.manager.close(mine.kept);
   around.clock.advance(10s);
   around.heartbeat();
@@ -193,8 +194,8 @@ TEST_CASE("lease_manager: close, renewed no more") {
 TEST_CASE("lease_manager: a run that takes too long, asked to stop, said once, and its batch released") {
   surroundings around;
   around.limits.lease = 1h;
-  hand mine{around.manager, around.claimed({"a", "b", "c", "d"})};
-  hand other{around.manager, around.claimed({"e", "f"})};
+  thread_of_worker mine{around.manager, around.claimed({"a", "b", "c", "d"})};
+  thread_of_worker other{around.manager, around.claimed({"e", "f"})};
   around.start(mine, 0);
   around.manager.finish(mine.kept, 0);
   around.start(mine, 1);
@@ -231,8 +232,8 @@ TEST_CASE("lease_manager: a run that takes too long, asked to stop, said once, a
 TEST_CASE("lease_manager: the maximum run time, the event family's own before everyone's") {
   surroundings around;
   around.limits.max_run_time_of["payment.captured"] = 1min;
-  hand mine{around.manager, around.claimed({"p"})};
-  hand other{around.manager, around.claimed({"a"})};
+  thread_of_worker mine{around.manager, around.claimed({"p"})};
+  thread_of_worker other{around.manager, around.claimed({"a"})};
   around.start(mine, 0);
   around.start(other, 0);
   around.clock.advance(1min);
@@ -244,7 +245,7 @@ TEST_CASE("lease_manager: the maximum run time, the event family's own before ev
 
 TEST_CASE("lease_manager: the run time, counts from the event's own start") {
   surroundings around;
-  hand mine{around.manager, around.claimed({"a", "b"})};
+  thread_of_worker mine{around.manager, around.claimed({"a", "b"})};
   around.start(mine, 0);
   for (int beat = 0; beat < 29; ++beat) {
     around.clock.advance(10s);
@@ -258,7 +259,7 @@ TEST_CASE("lease_manager: the run time, counts from the event's own start") {
 
 TEST_CASE("lease_manager: leases that another has by now, said once; what runs is asked to stop, the rest not begun") {
   surroundings around;
-  hand mine{around.manager, around.claimed({"a", "b", "c"})};
+  thread_of_worker mine{around.manager, around.claimed({"a", "b", "c"})};
   around.start(mine, 0);
   around.manager.finish(mine.kept, 0);
   around.start(mine, 1);
@@ -277,7 +278,7 @@ TEST_CASE("lease_manager: leases that another has by now, said once; what runs i
 
 TEST_CASE("lease_manager: one lease lost, the others of its batch are kept") {
   surroundings around;
-  hand mine{around.manager, around.claimed({"a", "b"})};
+  thread_of_worker mine{around.manager, around.claimed({"a", "b"})};
   around.start(mine, 0);
   const settlement<testing::memory_store::transaction> done{.held = mine.claims[1].held};
   settle<noting_store>(around.store, {&done, 1});
@@ -290,7 +291,7 @@ TEST_CASE("lease_manager: one lease lost, the others of its batch are kept") {
 
 TEST_CASE("lease_manager: a lease found lost by two heartbeats at once, said by one") {
   surroundings around;
-  hand mine{around.manager, around.claimed({"a"})};
+  thread_of_worker mine{around.manager, around.claimed({"a"})};
   around.start(mine, 0);
   around.take_away();
   std::string said_meanwhile;
@@ -301,7 +302,7 @@ TEST_CASE("lease_manager: a lease found lost by two heartbeats at once, said by 
 
 TEST_CASE("lease_manager: an attempt that ends while its lease is renewed, not said to be lost") {
   surroundings around;
-  hand mine{around.manager, around.claimed({"a", "b", "c"})};
+  thread_of_worker mine{around.manager, around.claimed({"a", "b", "c"})};
   around.start(mine, 0);
   const std::stop_token stop = around.manager.stop_of(mine.kept);
   around.take_away();
@@ -315,8 +316,8 @@ TEST_CASE("lease_manager: an attempt that ends while its lease is renewed, not s
 
 TEST_CASE("lease_manager: release_waiting, what has not begun and nothing else") {
   surroundings around;
-  hand mine{around.manager, around.claimed({"a", "b", "c", "d"})};
-  hand other{around.manager, around.claimed({"e"})};
+  thread_of_worker mine{around.manager, around.claimed({"a", "b", "c", "d"})};
+  thread_of_worker other{around.manager, around.claimed({"e"})};
   around.start(mine, 0);
   around.manager.finish(mine.kept, 0);
   around.start(mine, 1);
@@ -336,7 +337,7 @@ TEST_CASE("lease_manager: release_waiting, what has not begun and nothing else")
 
 TEST_CASE("lease_manager: heartbeat after all was released, asks nothing of the store") {
   surroundings around;
-  hand mine{around.manager, around.claimed({"a", "b"})};
+  thread_of_worker mine{around.manager, around.claimed({"a", "b"})};
   CHECK(around.manager.release_waiting(mine.kept, around.store) == 2);
   around.heartbeat();
   CHECK(around.store.renewals == 0);
@@ -344,10 +345,10 @@ TEST_CASE("lease_manager: heartbeat after all was released, asks nothing of the 
 
 TEST_CASE("lease_manager: stop_running, asks what runs and nothing else") {
   surroundings around;
-  hand running{around.manager, around.claimed({"a", "b"})};
-  hand also_running{around.manager, around.claimed({"c"})};
-  hand waiting{around.manager, around.claimed({"d"})};
-  hand finished{around.manager, around.claimed({"e"})};
+  thread_of_worker running{around.manager, around.claimed({"a", "b"})};
+  thread_of_worker also_running{around.manager, around.claimed({"c"})};
+  thread_of_worker waiting{around.manager, around.claimed({"d"})};
+  thread_of_worker finished{around.manager, around.claimed({"e"})};
   CHECK(around.manager.stop_running() == 0);
   around.start(running, 0);
   around.start(also_running, 0);
@@ -362,7 +363,7 @@ TEST_CASE("lease_manager: stop_running, asks what runs and nothing else") {
 
 TEST_CASE("lease_manager: start after another event of the batch was stopped, a stop of its own") {
   surroundings around;
-  hand mine{around.manager, around.claimed({"a", "b"})};
+  thread_of_worker mine{around.manager, around.claimed({"a", "b"})};
   around.start(mine, 0);
   const std::stop_token first = around.manager.stop_of(mine.kept);
   around.manager.stop_running();
@@ -387,7 +388,7 @@ TEST_CASE("lease_manager: a handler's stop callback, may use the manager whateve
                                                        }};
   for (const auto& stop : causes) {
     surroundings around;
-    hand mine{around.manager, around.claimed({"a", "b"})};
+    thread_of_worker mine{around.manager, around.claimed({"a", "b"})};
     around.start(mine, 0);
     int calls = 0;
     const std::stop_callback callback{around.manager.stop_of(mine.kept), [&] {
@@ -447,7 +448,7 @@ TEST_CASE("lease_manager: heartbeats beside a thread that works, each event is r
 
 TEST_CASE("lease_manager: a store that fails while a run takes too long, the next heartbeat says it") {
   surroundings around;
-  hand mine{around.manager, around.claimed({"a", "b"})};
+  thread_of_worker mine{around.manager, around.claimed({"a", "b"})};
   around.limits.max_run_time = 1s;
   around.start(mine, 0);
   const std::stop_token stop = around.manager.stop_of(mine.kept);
@@ -461,8 +462,8 @@ TEST_CASE("lease_manager: a store that fails while a run takes too long, the nex
 
 TEST_CASE("lease_manager: a run that ends while its heartbeat asks it to stop, the next event is not stopped for it") {
   surroundings around;
-  hand mine{around.manager, around.claimed({"a"})};
-  hand other{around.manager, around.claimed({"b"})};
+  thread_of_worker mine{around.manager, around.claimed({"a"})};
+  thread_of_worker other{around.manager, around.claimed({"b"})};
   const std::vector<claimed_event> next = around.claimed({"c"});
   around.limits.max_run_time = 1s;
   around.start(mine, 0);

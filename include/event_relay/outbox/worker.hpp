@@ -26,13 +26,13 @@
 #include "event_relay/core/handler.hpp"
 #include "event_relay/core/jitter.hpp"
 #include "event_relay/outbox/durable_outcome.hpp"
+#include "event_relay/outbox/executor.hpp"
 #include "event_relay/outbox/lease_manager.hpp"
 #include "event_relay/outbox/outbox.hpp"
 #include "event_relay/outbox/store.hpp"
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/outbox/wake_signal.hpp"
 #include "event_relay/outbox/worker_breadcrumbs.hpp"
-#include "event_relay/outbox/worker_hand.hpp"
 #include "event_relay/outbox/worker_options.hpp"
 #include "event_relay/outbox/worker_report.hpp"
 
@@ -45,7 +45,7 @@ namespace event_relay {
 /// The handler, and the parts of the options, are called from all the worker's threads at once.
 template <class Outbox, class Handler, class Options = decltype(worker_options())>
 class worker {
-  using hand = worker_hand<Outbox, Handler, Options>;
+  using executor_type = executor<Outbox, Handler, Options>;
   static_assert(detail::handles_all<Handler, typename Outbox::catalog_type,
                                     durable_outcome<typename Outbox::store_type::transaction>>);
 
@@ -70,8 +70,8 @@ class worker {
   /// One step, on the calling thread: one claim, its attempts, and their settlement. An orphan is a step of
   /// its own. Throws what the store throws; attempts that were made are then settled by the next step.
   worker_report run_once() {
-    own_hand_.step({}, hand::step_end::after_one_batch);
-    worker_report report = std::exchange(own_hand_.report(), {});
+    own_executor_.step({}, executor_type::step_end::after_one_batch);
+    worker_report report = std::exchange(own_executor_.report(), {});
     report.released += released_.exchange(0);
     report.lost_breadcrumbs += lost_breadcrumbs_.exchange(0);
     return report;
@@ -98,7 +98,7 @@ class worker {
     std::stop_source stopping;   // requested by the host, when all is done, or by a thread that cannot go on
     std::stop_source giving_up;  // requested when the stop deadline has passed
     const std::stop_callback forward{stop, [&] { stopping.request_stop(); }};
-    std::list<hand> hands;
+    std::list<executor_type> executors;
     std::exception_ptr first_failure;
     std::mutex mutex;
     std::condition_variable_any ended;
@@ -123,7 +123,7 @@ class worker {
       std::vector<std::jthread> threads;
       run_guarded([&] {
         while (threads.size() < parts_.options.limits().threads) {
-          threads.emplace_back([&, &mine = hands.emplace_back(parts_)] {
+          threads.emplace_back([&, &mine = executors.emplace_back(parts_)] {
             run_guarded([&] { work(mine, stopping, giving_up.get_token(), end); });
             const std::lock_guard lock{mutex};
             ++threads_ended;
@@ -142,7 +142,7 @@ class worker {
         ended.wait(lock, all_ended);
       }
     }
-    for (hand& each : hands) {
+    for (executor_type& each : executors) {
       report += each.report();
       report.left_unsettled += each.unsettled();
     }
@@ -155,14 +155,14 @@ class worker {
     return report;
   }
 
-  void work(hand& mine, std::stop_source& stopping, const std::stop_token& giving_up, until end) {
+  void work(executor_type& mine, std::stop_source& stopping, const std::stop_token& giving_up, until end) {
     const std::stop_token stop = stopping.get_token();
     attempt_number failures = 0;
     while (!stop.stop_requested() || (!mine.is_empty() && !giving_up.stop_requested())) {
       const std::uint64_t seen = parts_.store().signal().count();
       std::chrono::milliseconds wait{0};
       try {
-        const bool may_find_more = mine.step(stop, hand::step_end::when_nothing_is_left);
+        const bool may_find_more = mine.step(stop, executor_type::step_end::when_nothing_is_left);
         if (failures > 0) {
           failures = 0;
           say(outbox_steps::store_resumed, breadcrumb_status::succeeded, {});
@@ -188,7 +188,7 @@ class worker {
     }
   }
 
-  std::chrono::milliseconds idle_time(const hand& mine) {
+  std::chrono::milliseconds idle_time(const executor_type& mine) {
     const std::chrono::milliseconds longest = parts_.options.limits().poll_interval;
     if (!mine.next_due()) {
       return longest;
@@ -244,7 +244,7 @@ class worker {
   // Between two tries of a store that fails: long enough to be no burden, short enough to be back soon.
   static constexpr std::chrono::milliseconds longest_pause{std::chrono::seconds{5}};
   capped<exponential_backoff> pause_{exponential_backoff{std::chrono::milliseconds{50}}, longest_pause};
-  hand own_hand_{parts_};  // of `run_once`
+  executor_type own_executor_{parts_};  // of `run_once`
   std::atomic<std::uint64_t> released_{0};
   std::atomic<std::uint64_t> lost_breadcrumbs_{0};
 };

@@ -46,7 +46,7 @@ struct worker_parts {
 
 /// Used by one thread. Throws what the store throws, and what an injected part throws.
 template <class Outbox, class Handler, class Options>
-class worker_hand {
+class executor {
   using parts_type = worker_parts<Outbox, Handler, Options>;
   using transaction = typename Outbox::store_type::transaction;
   using runner_type = attempt_runner<Outbox, Handler, Options>;
@@ -55,11 +55,11 @@ class worker_hand {
  public:
   enum class step_end { after_one_batch, when_nothing_is_left };
 
-  explicit worker_hand(parts_type& shared)
+  explicit executor(parts_type& shared)
       : parts_{shared}, runner_{shared.outbox, shared.handler, shared.options}, kept_{shared.manager.open()} {}
-  ~worker_hand() { parts_.manager.close(kept_); }
-  worker_hand(const worker_hand&) = delete;
-  worker_hand& operator=(const worker_hand&) = delete;
+  ~executor() { parts_.manager.close(kept_); }
+  executor(const executor&) = delete;
+  executor& operator=(const executor&) = delete;
 
   /// Settles what an earlier step could not, then claims, attempts and settles: one batch, or batch after
   /// batch until nothing is ready, `stop` is requested, or an orphan is to be attempted, which is a step of
