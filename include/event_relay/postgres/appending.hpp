@@ -91,7 +91,7 @@ inline void require_same_database(PGconn* host, const host_side& outbox) {
 }
 
 inline std::vector<append_status> append(const host_side& outbox, PGconn* host, std::span<const event_record> records,
-                                         const time_told& time) {
+                                         const clock_override& time) {
   require_open_transaction(host);
   if (records.empty()) {
     return {};

@@ -22,18 +22,18 @@
 #include "event_relay/outbox/claim_request.hpp"
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/settlement.hpp"
+#include "event_relay/postgres/claim_cursor.hpp"
 #include "event_relay/postgres/event_rows.hpp"
 #include "event_relay/postgres/ordering.hpp"
-#include "event_relay/postgres/scan_window.hpp"
 #include "event_relay/postgres/session.hpp"
 
 namespace event_relay::postgres::detail {
 
-using time_told = std::optional<std::int64_t>;
+using clock_override = std::optional<std::int64_t>;
 
 // Expired leases make orphans. An attempt that was not alone is forgotten; a solo one counts as failed. Returns
 // whether there are orphans now.
-inline bool expire(session& on, const time_told& time, std::int64_t from, std::int64_t kept) {
+inline bool expire(session& on, const clock_override& time, std::int64_t from, std::int64_t kept) {
   return on.integer(
              "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_PG_TIME
              " AS now), over AS MATERIALIZED (SELECT e.row FROM {events} e WHERE e.state = 1 AND e.leased_until >= $2 "
@@ -155,16 +155,16 @@ inline std::vector<claimed_event> in_order(leased_part part) {
 // Leases what `request` asks for, under a token that no claim had before. Of a store's threads each passes a window
 // of its own.
 template <class Clock>
-std::vector<claimed_event> claim(session& on, const claim_request& request, Clock& clock, scan_window& ready,
+std::vector<claimed_event> claim(session& on, const claim_request& request, Clock& clock, claim_cursor& ready,
                                  std::int64_t kept) {
-  const time_told time = told_time(clock);
+  const clock_override time = clock_override_of(clock);
   const std::int64_t length = addable(request.length);
   if (request.kind == claim_kind::orphan) {
     return in_order(lease_due(on, lease_orphan, true, kept, time, length, true));
   }
   leased_part all;
   const bool has_limits = !request.limits_by_name.empty();
-  const std::int64_t from = has_limits ? scan_window::from_the_start : ready.begin(clock.now());
+  const std::int64_t from = has_limits ? claim_cursor::from_the_start : ready.begin(clock.now());
   for (int look = 0; look < most_looks; ++look) {
     const std::int64_t more = row_limit(request.limit - all.claims.size());
     leased_part part;
@@ -191,7 +191,7 @@ std::vector<claimed_event> claim(session& on, const claim_request& request, Cloc
         all.due.empty() ? integer_of(all.now) : *std::min_element(all.due.begin(), all.due.end());
     ready.end(first, all.claims.size(), clock.now());
   }
-  hear(clock, all.now);
+  sync(clock, all.now);
   return in_order(std::move(all));
 }
 

@@ -18,12 +18,12 @@
 #include "event_relay/postgres/claims.hpp"
 #include "event_relay/postgres/connection.hpp"
 #include "event_relay/postgres/error.hpp"
+#include "event_relay/postgres/in_doubt_commits.hpp"
 #include "event_relay/postgres/metrics_rows.hpp"
 #include "event_relay/postgres/session_pool.hpp"
 #include "event_relay/postgres/settlements.hpp"
 #include "event_relay/postgres/store_options.hpp"
 #include "event_relay/postgres/transaction.hpp"
-#include "event_relay/postgres/unsure_turns.hpp"
 
 namespace event_relay::postgres::detail {
 
@@ -60,15 +60,15 @@ class exchange_step {
   using settlements = std::span<const settlement_type>;
 
  public:
-  exchange_step(pooled_session& lent, const store_options& options, Clock& clock, unsure_turns& unsure)
-      : lent_{lent}, on_{lent.on}, options_{options}, clock_{clock}, unsure_{unsure} {}
+  exchange_step(pooled_session& lent, const store_options& options, Clock& clock, in_doubt_commits& in_doubt)
+      : lent_{lent}, on_{lent.on}, options_{options}, clock_{clock}, in_doubt_{in_doubt} {}
 
   exchange_result take(settlements all, const claim_request& request) {
     exchange_result result;
     result.settled.resize(all.size());
     std::vector<const settlement_type*> open;
     for (const settlement_type& each : all) {
-      if (!unsure_.take(each.held)) {
+      if (!in_doubt_.take(each.held)) {
         open.push_back(&each);
       }
     }
@@ -85,7 +85,7 @@ class exchange_step {
       }
     }
     for (const settlement_type& each : all) {
-      unsure_.reported(each.held);
+      in_doubt_.reported(each.held);
     }
     return result;
   }
@@ -136,7 +136,7 @@ class exchange_step {
             return;
           }
           commit(alone, applied, {});
-          unsure_.stored(each->held);
+          in_doubt_.stored(each->held);
         }
       });
     }
@@ -147,7 +147,7 @@ class exchange_step {
   std::vector<const settlement_type*> apply(open_settlements open, const Answer& answer) {
     settle_batch batch{open};
     const std::vector<bool> is_applied =
-        batch.apply(on_, {told_time(clock_), std::int64_t{options_.failures_kept}, options_.keep_processed});
+        batch.apply(on_, {clock_override_of(clock_), std::int64_t{options_.failures_kept}, options_.keep_processed});
     std::vector<const settlement_type*> applied;
     for (std::size_t at = 0; at < open.size(); ++at) {
       answer(open[at]) = {is_applied[at] ? settle_status::applied : settle_status::stale, {}};
@@ -186,19 +186,19 @@ class exchange_step {
   void claim_next(exchange_result& result, const claim_request& request) {
     const instant began = clock_.now();
     result.orphans_waiting =
-        expire(on_, told_time(clock_), lent_.leased.begin(began), std::int64_t{options_.failures_kept});
+        expire(on_, clock_override_of(clock_), lent_.leased.begin(began), std::int64_t{options_.failures_kept});
     lent_.leased.end(integer_of(began), 0, clock_.now());  // no lease that ended before is left
     result.claimed = claim(on_, request, clock_, lent_.ready, options_.failures_kept);
     if (result.claimed.size() >= request.limit && request.kind == claim_kind::ordinary) {
       return;
     }
-    const bool has_window = request.kind == claim_kind::ordinary && request.limits_by_name.empty();
-    const std::int64_t ready_from = has_window ? lent_.ready.from() : scan_window::from_the_start;
+    const bool has_cursor = request.kind == claim_kind::ordinary && request.limits_by_name.empty();
+    const std::int64_t ready_from = has_cursor ? lent_.ready.from() : claim_cursor::from_the_start;
     const outlook found = look_ahead(on_, result, request, ready_from, lent_.leased.from());
     result.orphans_waiting = found.has_orphans;
     if (result.claimed.size() < request.limit) {
       result.next_due = earlier(found.ready, found.lease_end);
-      if (has_window) {
+      if (has_cursor) {
         result.next_due = earlier(result.next_due, lent_.ready.next_full());
       }
     }
@@ -209,15 +209,15 @@ class exchange_step {
       all.commit();
       return;
     }
-    unsure_turns::turn unsure{count_outcomes(on_, applied), {}, claimed};
+    in_doubt_commits::commit in_doubt{count_outcomes(on_, applied), {}, claimed};
     for (const settlement_type* const each : applied) {
-      unsure.applied.push_back(each->held);
+      in_doubt.applied.push_back(each->held);
     }
     try {
       all.commit();
     } catch (const error& failed) {
       if (failed.code() == make_error_code(store_errc::connection_lost)) {
-        unsure_.add(std::move(unsure));
+        in_doubt_.add(std::move(in_doubt));
       }
       throw;
     }
@@ -227,7 +227,7 @@ class exchange_step {
   session& on_;
   const store_options& options_;
   Clock& clock_;
-  unsure_turns& unsure_;
+  in_doubt_commits& in_doubt_;
 };
 
 }  // namespace event_relay::postgres::detail

@@ -38,7 +38,7 @@ struct lease_columns {
   }
 };
 
-inline std::vector<bool> renew(session& on, const time_told& time, std::span<const lease> leases,
+inline std::vector<bool> renew(session& on, const clock_override& time, std::span<const lease> leases,
                                std::chrono::milliseconds length) {
   const lease_columns columns{leases};
   std::set<std::pair<std::int64_t, std::uint64_t>> renewed;

@@ -57,7 +57,7 @@ inline std::string count_outcomes(session& on, std::span<const settlement<connec
 
 // Of the events that no claim has looked at, those behind others of their key count as blocked, as a claim would find
 // them: of each key that is not taken the first one is ready, and no other.
-inline queue_metrics read_metrics(session& on, const time_told& time) {
+inline queue_metrics read_metrics(session& on, const clock_override& time) {
   queue_metrics metrics{};
   on.query(
       "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_PG_TIME

@@ -12,7 +12,7 @@
 namespace event_relay::postgres::detail {
 
 // True if `limit` were deleted, and so there may be more.
-inline bool delete_kept(session& on, const time_told& time, std::size_t limit) {
+inline bool delete_kept(session& on, const clock_override& time, std::size_t limit) {
   const std::int64_t deleted = on.integer(
       "WITH over AS MATERIALIZED (SELECT e.row FROM {events} e WHERE e.state = 5 AND e.kept_until <= "
       "(SELECT " EVENT_RELAY_PG_TIME

@@ -27,7 +27,7 @@ class server_clock {
   }
 
   /// The server's reading, in an answer that has just come.
-  void heard(instant server_now) { ahead_->store(server_now.time_since_epoch().count() - steady()); }
+  void sync(instant server_now) { ahead_->store(server_now.time_since_epoch().count() - steady()); }
 
  private:
   static constexpr std::int64_t unknown = INT64_MIN;
@@ -43,7 +43,7 @@ namespace detail {
 
 /// What a statement is told of the time: nothing, so that the server's goes; or a test's.
 template <clock Clock>
-std::optional<std::int64_t> told_time(Clock& told) {
+std::optional<std::int64_t> clock_override_of(Clock& told) {
   if constexpr (std::same_as<Clock, server_clock>) {
     return std::nullopt;
   } else {
@@ -52,9 +52,9 @@ std::optional<std::int64_t> told_time(Clock& told) {
 }
 
 template <clock Clock>
-void hear(Clock& hearing, instant server_now) {
+void sync(Clock& hearing, instant server_now) {
   if constexpr (std::same_as<Clock, server_clock>) {
-    hearing.heard(server_now);
+    hearing.sync(server_now);
   }
 }
 

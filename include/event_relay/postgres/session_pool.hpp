@@ -13,8 +13,8 @@
 #include <fmt/format.h>
 
 #include "event_relay/outbox/store_error.hpp"
+#include "event_relay/postgres/claim_cursor.hpp"
 #include "event_relay/postgres/conninfo.hpp"
-#include "event_relay/postgres/scan_window.hpp"
 #include "event_relay/postgres/session.hpp"
 #include "event_relay/postgres/store_options.hpp"
 
@@ -23,9 +23,9 @@ namespace event_relay::postgres {
 /// A session, and where its claims begin to look.
 struct pooled_session {
   session on;
-  scan_window ready = {};
-  scan_window leased = {};
-  std::uint64_t windows_seen = 0;
+  claim_cursor ready = {};
+  claim_cursor leased = {};
+  std::uint64_t cursors_seen = 0;
 };
 
 /// Thread-safe. A connection that broke is not lent again.

@@ -31,7 +31,7 @@ namespace event_relay::postgres::detail {
 
 // When settlements happen, and what is kept of them.
 struct settle_rules {
-  time_told time;
+  clock_override time;
   std::int64_t failures_kept;
   std::chrono::milliseconds keep_processed;
 };

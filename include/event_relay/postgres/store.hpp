@@ -73,9 +73,9 @@ class store {
         "SELECT id, " EVENT_RELAY_PG_TIME " FROM {outbox}",
         [&](const row& at) {
           id = at.text(0);
-          detail::hear(clock_, detail::instant_of(at.integer(1)));
+          detail::sync(clock_, detail::instant_of(at.integer(1)));
         },
-        detail::told_time(clock_));
+        detail::clock_override_of(clock_));
     if (options_.hints == wake_ups::notify) {
       const auto open = [this] { return pool_.open_alone(); };
       channel_ = std::make_shared<wake_channel>("event_relay_" + id, open, signal_);
@@ -91,7 +91,7 @@ class store {
   /// if none is, wrong_database for a connection to another one, refused for one in pipeline mode or that does not
   /// speak UTF-8. An error of the server itself leaves the host's transaction failed, as any statement's does.
   std::vector<append_status> append(PGconn* host, std::span<const event_record> records) {
-    return detail::append(host_side_, host, records, detail::told_time(clock_));
+    return detail::append(host_side_, host, records, detail::clock_override_of(clock_));
   }
 
   exchange_result exchange(std::span<const settlement<transaction>> settlements, const claim_request& request) {
@@ -99,19 +99,19 @@ class store {
       return {};
     }
     exchange_result result = on_a_session([&](pooled_session& lent) {
-      unsure_.resolve(lent.on);
+      in_doubt_.resolve(lent.on);
       if (settlements.empty()) {
-        if (auto claimed = still_held(lent.on, unsure_.take_claimed(request.kind, request.limit), request.length);
+        if (auto claimed = still_held(lent.on, in_doubt_.take_claimed(request.kind, request.limit), request.length);
             !claimed.empty()) {
           return exchange_result{.settled = {}, .claimed = std::move(claimed), .orphans_waiting = false};
         }
       }
-      if (const std::uint64_t changed = windows_changed_.load(); lent.windows_seen != changed) {
-        lent.windows_seen = changed;
+      if (const std::uint64_t changed = cursors_changed_.load(); lent.cursors_seen != changed) {
+        lent.cursors_seen = changed;
         lent.ready.reset();
         lent.leased.reset();
       }
-      return detail::exchange_step<Clock>{lent, options_, clock_, unsure_}.take(settlements, request);
+      return detail::exchange_step<Clock>{lent, options_, clock_, in_doubt_}.take(settlements, request);
     });
     if (leaves_work(settlements, result, request)) {
       signal_->wake();
@@ -120,13 +120,14 @@ class store {
   }
 
   std::vector<bool> renew(std::span<const lease> leases, std::chrono::milliseconds length) {
-    ++windows_changed_;
-    return in_transaction([&](session& on) { return detail::renew(on, detail::told_time(clock_), leases, length); });
+    ++cursors_changed_;
+    return in_transaction(
+        [&](session& on) { return detail::renew(on, detail::clock_override_of(clock_), leases, length); });
   }
 
   std::size_t release(std::span<const lease> leases) {
     const std::size_t released = in_transaction([&](session& on) { return detail::release(on, leases); });
-    ++windows_changed_;
+    ++cursors_changed_;
     signal_->wake();
     return released;
   }
@@ -142,7 +143,7 @@ class store {
 
   std::vector<bool> redrive(std::span<const redrive_request> requests) {
     auto redriven = in_transaction([&](session& on) { return detail::redrive(on, requests); });
-    ++windows_changed_;
+    ++cursors_changed_;
     wake();
     return redriven;
   }
@@ -155,7 +156,7 @@ class store {
   }
 
   queue_metrics metrics() {
-    return on_snapshot([&](session& on) { return detail::read_metrics(on, detail::told_time(clock_)); });
+    return on_snapshot([&](session& on) { return detail::read_metrics(on, detail::clock_override_of(clock_)); });
   }
 
   bool maintain(std::size_t limit) {
@@ -163,7 +164,7 @@ class store {
     detail::swept swept;
     const bool may_find_more = in_transaction([&](session& on) {
       swept = detail::sweep(on, swept_to_, limit);
-      return detail::delete_kept(on, detail::told_time(clock_), limit);
+      return detail::delete_kept(on, detail::clock_override_of(clock_), limit);
     });
     swept_to_ = std::move(swept.to);
     if (swept.freed) {
@@ -237,7 +238,7 @@ class store {
     }
     const std::vector<bool> is_held = detail::with_tries([&] {
       postgres::transaction all{on.database()};
-      auto renewed = detail::renew(on, detail::told_time(clock_), leases, length);
+      auto renewed = detail::renew(on, detail::clock_override_of(clock_), leases, length);
       all.commit();
       return renewed;
     });
@@ -288,9 +289,9 @@ class store {
   Clock clock_;
   session_pool pool_;
   std::shared_ptr<wake_signal> signal_ = std::make_shared<wake_signal>();
-  detail::unsure_turns unsure_;
+  detail::in_doubt_commits in_doubt_;
   detail::host_side host_side_;
-  std::atomic<std::uint64_t> windows_changed_{0};
+  std::atomic<std::uint64_t> cursors_changed_{0};
   std::mutex sweep_mutex_;
   std::string swept_to_;
   std::shared_ptr<wake_channel> channel_;  // its thread refers to the pool, and ends first

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is known of turns whose end their caller has not heard: the connection broke in the midst of a COMMIT, or some
+// What is known of commits whose end their caller has not heard: the connection broke in the midst of a COMMIT, or some
 // of a batch was stored before the rest failed. Who comes again with the same leases gets the answer, and nothing is
 // stored twice.
 #pragma once
@@ -25,18 +25,18 @@
 namespace event_relay::postgres::detail {
 
 /// Thread-safe.
-class unsure_turns {
+class in_doubt_commits {
  public:
   /// A transaction of this number may have been committed.
-  struct turn {
+  struct commit {
     std::string number;
     std::vector<lease> applied;
     std::vector<claimed_event> claimed;
   };
 
-  void add(turn unsure) {
+  void add(commit in_doubt) {
     const std::lock_guard lock{mutex_};
-    unsure_.push_back(std::move(unsure));
+    in_doubt_.push_back(std::move(in_doubt));
   }
 
   /// This settlement is stored, whatever becomes of the rest.
@@ -50,8 +50,8 @@ class unsure_turns {
   /// Asks the server what became of them (pg_xact_status). Throws store_error: busy if it is not decided yet.
   void resolve(session& on) {
     const std::lock_guard lock{mutex_};
-    while (!unsure_.empty()) {
-      const turn& latest = unsure_.back();
+    while (!in_doubt_.empty()) {
+      const commit& latest = in_doubt_.back();
       const std::string status = status_of(on, latest.number);
       if (status == "in progress") {
         throw store_error{store_errc::busy, "postgres: a commit whose connection broke is still being decided"};
@@ -60,7 +60,7 @@ class unsure_turns {
         stored_.insert(stored_.end(), latest.applied.begin(), latest.applied.end());
         claimed_.insert(claimed_.end(), latest.claimed.begin(), latest.claimed.end());
       }
-      unsure_.pop_back();
+      in_doubt_.pop_back();
     }
   }
 
@@ -106,7 +106,7 @@ class unsure_turns {
   }
 
   std::mutex mutex_;
-  std::vector<turn> unsure_;
+  std::vector<commit> in_doubt_;
   std::vector<lease> stored_;
   std::vector<claimed_event> claimed_;
 };

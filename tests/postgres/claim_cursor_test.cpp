@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Where a claim begins to look: from the start as long as that is quick, and seldom when it is not.
-#include "event_relay/postgres/scan_window.hpp"
+#include "event_relay/postgres/claim_cursor.hpp"
 
 #include <chrono>
 
@@ -11,15 +11,15 @@ namespace {
 
 using namespace event_relay;
 using namespace std::chrono_literals;
-using postgres::scan_window;
+using postgres::claim_cursor;
 
 constexpr instant start{1'000'000ms};
-constexpr std::int64_t from_the_start = scan_window::from_the_start;
+constexpr std::int64_t from_the_start = claim_cursor::from_the_start;
 
 }  // namespace
 
-TEST_CASE("scan_window: quick looks, all of them from the start") {
-  scan_window window;
+TEST_CASE("claim_cursor: quick looks, all of them from the start") {
+  claim_cursor window;
   for (instant now = start; now < start + 100ms; now += 10ms) {
     CHECK(window.begin(now) == from_the_start);
     window.end(17, 0, now + 2ms);
@@ -28,8 +28,8 @@ TEST_CASE("scan_window: quick looks, all of them from the start") {
   }
 }
 
-TEST_CASE("scan_window: a slow look, the next ones from what it found, until twenty times its length is over") {
-  scan_window window;
+TEST_CASE("claim_cursor: a slow look, the next ones from what it found, until twenty times its length is over") {
+  claim_cursor window;
   window.begin(start);
   window.end(17, 0, start + 500ms);
   CHECK_FALSE(window.next_full().has_value());
@@ -42,8 +42,8 @@ TEST_CASE("scan_window: a slow look, the next ones from what it found, until twe
   CHECK(window.begin(start + 10'500ms) == from_the_start);
 }
 
-TEST_CASE("scan_window: what was found took its part of the time") {
-  scan_window window;
+TEST_CASE("claim_cursor: what was found took its part of the time") {
+  claim_cursor window;
   window.begin(start);
   window.end(17, 1000, start + 102ms);
   CHECK(window.begin(start + 103ms) == from_the_start);
@@ -51,9 +51,9 @@ TEST_CASE("scan_window: what was found took its part of the time") {
   CHECK(window.begin(start + 207ms) == 17);
 }
 
-TEST_CASE("scan_window: a clock that is set back, and a reset, from the start") {
+TEST_CASE("claim_cursor: a clock that is set back, and a reset, from the start") {
   for (const bool is_set_back : {true, false}) {
-    scan_window window;
+    claim_cursor window;
     window.begin(start);
     window.end(17, 0, start + 1s);
     CHECK(window.begin(start + 1s) == 17);

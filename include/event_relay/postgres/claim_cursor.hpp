@@ -18,7 +18,7 @@ namespace event_relay::postgres {
 /// Looks begin where the last one found something. What may be there before it (a transaction that began early and
 /// committed late) is found by a look from the start, which is taken whenever it is due: always, as long as such
 /// looks are quick; and for a twentieth of the time when they are slow. Used by one thread at a time.
-class scan_window {
+class claim_cursor {
  public:
   static constexpr std::int64_t from_the_start = std::numeric_limits<std::int64_t>::min();
 
