@@ -30,7 +30,7 @@ struct host_side {
   /// Of the outbox's table that says which outbox it is, for a statement and for to_regclass.
   std::string outbox_table;
   std::string id;
-  std::shared_ptr<const host_guest::committed_function> committed;
+  std::shared_ptr<const commit_hook::committed_function> committed;
 };
 
 // Without a name: a prepared statement of ours would be gone after the host's, or a pooler's, DISCARD ALL.
@@ -96,16 +96,16 @@ inline std::vector<append_status> append(const host_side& outbox, PGconn* host, 
   if (records.empty()) {
     return {};
   }
-  host_guest& guest = host_guest::on(host);
-  if (!guest.has_checked(outbox.committed.get())) {
+  commit_hook& hook = commit_hook::on(host);
+  if (!hook.has_checked(outbox.committed.get())) {
     require_same_database(host, outbox);
-    guest.checked(outbox.committed);
+    hook.checked(outbox.committed);
   }
   record_columns columns;
   for (const event_record& each : records) {
     columns.add(each);
   }
-  guest.watch_commit(outbox.committed);
+  hook.watch_commit(outbox.committed);
   owned_result inserted;
   columns.give_to([&](const auto&... all) {
     inserted = run_on(host, columns.is_plain ? outbox.insert_plain_sql : outbox.insert_sql,

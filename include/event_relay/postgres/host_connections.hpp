@@ -20,19 +20,19 @@ namespace event_relay::postgres {
 
 /// What the outboxes of this process keep on one of the host's connections. Used by the thread that uses the
 /// connection.
-class host_guest {
+class commit_hook {
  public:
   using committed_function = std::function<void()>;
 
   /// The guest on `host`, which is made at the first call and lives as long as the connection.
-  static host_guest& on(PGconn* host) {
+  static commit_hook& on(PGconn* host) {
     if (void* const known = PQinstanceData(host, handle)) {
-      return *static_cast<host_guest*>(known);
+      return *static_cast<commit_hook*>(known);
     }
     if (PQregisterEventProc(host, handle, "event_relay", nullptr) == 0) {
       throw store_error{store_errc::refused, "postgres: libpq refused to tell of the connection's events"};
     }
-    auto made = std::make_unique<host_guest>();
+    auto made = std::make_unique<commit_hook>();
     PQsetInstanceData(host, handle, made.get());
     return *made.release();
   }
@@ -85,19 +85,19 @@ class host_guest {
   }
 
   static int handle(PGEventId what, void* info, void*) {
-    const auto guest_of = [](PGconn* host) { return static_cast<host_guest*>(PQinstanceData(host, handle)); };
+    const auto hook_of = [](PGconn* host) { return static_cast<commit_hook*>(PQinstanceData(host, handle)); };
     if (what == PGEVT_RESULTCREATE) {
       const auto* const at = static_cast<PGEventResultCreate*>(info);
-      if (host_guest* const guest = guest_of(at->conn);
-          guest != nullptr && PQresultStatus(at->result) == PGRES_COMMAND_OK) {
-        guest->heard(PQcmdStatus(at->result));
+      if (commit_hook* const hook = hook_of(at->conn);
+          hook != nullptr && PQresultStatus(at->result) == PGRES_COMMAND_OK) {
+        hook->heard(PQcmdStatus(at->result));
       }
     } else if (what == PGEVT_CONNRESET) {
-      if (host_guest* const guest = guest_of(static_cast<PGEventConnReset*>(info)->conn)) {
-        guest->visits_.clear();
+      if (commit_hook* const hook = hook_of(static_cast<PGEventConnReset*>(info)->conn)) {
+        hook->visits_.clear();
       }
     } else if (what == PGEVT_CONNDESTROY) {
-      delete guest_of(static_cast<PGEventConnDestroy*>(info)->conn);
+      delete hook_of(static_cast<PGEventConnDestroy*>(info)->conn);
     }
     return 1;
   }

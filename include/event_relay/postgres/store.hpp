@@ -83,7 +83,7 @@ class store {
     const detail::name_expander names{options_.names};
     host_side_ = {names.expanded(detail::insert_events), names.expanded(detail::insert_plain_events),
                   names.expanded("{outbox}"), id,
-                  std::make_shared<const host_guest::committed_function>(
+                  std::make_shared<const commit_hook::committed_function>(
                       [signal = signal_, channel = std::weak_ptr{channel_}] { wake(*signal, channel.lock()); })};
   }
 

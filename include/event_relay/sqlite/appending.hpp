@@ -29,15 +29,15 @@ inline std::vector<append_status> append(host_connections& hosts, sqlite3* host,
                       "sqlite: append joins the transaction of the change that the event tells of; begin it with "
                       "BEGIN IMMEDIATE, or an immediate_transaction"};
   }
-  host_connections::guest& guest = hosts.guest_on(host);
+  host_connections::commit_hook& hook = hosts.hook_on(host);
   const keep_last_rowid kept{host};
-  guest.watch_commit();
+  hook.watch_commit();
   std::vector<append_status> answers;
   answers.reserve(records.size());
   const auto insert_all = [&] {
     for (const event_record& record : records) {
-      answers.push_back(insert(guest.insertion(record), host, record, now) ? append_status::appended
-                                                                           : append_status::duplicate);
+      answers.push_back(insert(hook.insertion(record), host, record, now) ? append_status::appended
+                                                                          : append_status::duplicate);
     }
   };
   if (records.size() == 1) {

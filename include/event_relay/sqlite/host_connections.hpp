@@ -36,9 +36,9 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
 
   /// What the outbox keeps on one connection. It is the virtual table's, which SQLite disconnects before it
   /// looks whether statements are left that would keep the connection from closing.
-  class guest {
+  class commit_hook {
    public:
-    guest(sqlite3* database, std::shared_ptr<host_connections> all)
+    commit_hook(sqlite3* database, std::shared_ptr<host_connections> all)
         : database_{database},
           all_{std::move(all)},
           module_name_{fmt::format("event_relay_commit_{}", fmt::ptr(all_.get()))} {}
@@ -69,28 +69,29 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
 
   /// The guest on `database`, which is made at the first call. Throws store_error: wrong_database if it is a
   /// connection to another file than the store's.
-  guest& guest_on(sqlite3* database) {
+  commit_hook& hook_on(sqlite3* database) {
     {
       const std::lock_guard lock{mutex_};
-      if (const auto found = guests_.find(database); found != guests_.end()) {
+      if (const auto found = hooks_.find(database); found != hooks_.end()) {
         return *found->second;
       }
     }
     require_same_file(database);
-    auto fresh = std::make_unique<std::shared_ptr<guest>>(std::make_shared<guest>(database, shared_from_this()));
-    guest& made = **fresh;
+    auto fresh =
+        std::make_unique<std::shared_ptr<commit_hook>>(std::make_shared<commit_hook>(database, shared_from_this()));
+    commit_hook& made = **fresh;
     // SQLite calls `leave` when the connection closes, and also if this call fails.
     const int code = sqlite3_create_module_v2(database, made.module_name_.c_str(), &module(), fresh.release(), leave);
     if (code != SQLITE_OK) {
       throw_error(database, code, "watching for commits");
     }
     const std::lock_guard lock{mutex_};
-    return *guests_.emplace(database, &made).first->second;
+    return *hooks_.emplace(database, &made).first->second;
   }
 
  private:
   struct table : sqlite3_vtab {
-    std::shared_ptr<guest> owner;
+    std::shared_ptr<commit_hook> owner;
   };
   struct cursor : sqlite3_vtab_cursor {};
 
@@ -103,13 +104,13 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
     }
   }
 
-  static guest& guest_of(sqlite3_vtab* at) { return *static_cast<table*>(at)->owner; }
+  static guest& hook_of(sqlite3_vtab* at) { return *static_cast<table*>(at)->owner; }
 
   static void leave(void* leaving) {
-    const std::unique_ptr<std::shared_ptr<guest>> gone{static_cast<std::shared_ptr<guest>*>(leaving)};
+    const std::unique_ptr<std::shared_ptr<commit_hook>> gone{static_cast<std::shared_ptr<commit_hook>*>(leaving)};
     const std::shared_ptr<host_connections> all = (*gone)->all_;
     const std::lock_guard lock{all->mutex_};
-    all->guests_.erase((*gone)->database_);
+    all->hooks_.erase((*gone)->database_);
   }
 
   // The virtual table (https://sqlite.org/vtab.html), of the kind that exists without being created. It is
@@ -125,13 +126,13 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
           if (made_table == nullptr) {
             return SQLITE_NOMEM;
           }
-          made_table->owner = *static_cast<std::shared_ptr<guest>*>(owner);
+          made_table->owner = *static_cast<std::shared_ptr<commit_hook>*>(owner);
           *out = made_table;
         }
         return code;
       };
       made.xDisconnect = [](sqlite3_vtab* at) {
-        guest_of(at).insertions_ = {};
+        hook_of(at).insertions_ = {};
         delete static_cast<table*>(at);
         return SQLITE_OK;
       };
@@ -157,17 +158,17 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
         return SQLITE_OK;
       };
       made.xBegin = [](sqlite3_vtab* at) {
-        guest_of(at).is_watching_ = true;
+        hook_of(at).is_watching_ = true;
         return SQLITE_OK;
       };
       made.xSync = [](sqlite3_vtab*) { return SQLITE_OK; };
       made.xCommit = [](sqlite3_vtab* at) {
-        guest_of(at).is_watching_ = false;
-        guest_of(at).all_->committed_->wake();
+        hook_of(at).is_watching_ = false;
+        hook_of(at).all_->committed_->wake();
         return SQLITE_OK;
       };
       made.xRollback = [](sqlite3_vtab* at) {
-        guest_of(at).is_watching_ = false;
+        hook_of(at).is_watching_ = false;
         return SQLITE_OK;
       };
       return made;
@@ -178,7 +179,7 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
   std::filesystem::path file_;
   std::shared_ptr<wake_signal> committed_;
   std::mutex mutex_;
-  std::unordered_map<sqlite3*, guest*> guests_;
+  std::unordered_map<sqlite3*, commit_hook*> hooks_;
 };
 
 }  // namespace event_relay::sqlite
