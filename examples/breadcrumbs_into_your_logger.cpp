@@ -23,19 +23,19 @@ class logger_sink {
  public:
   explicit logger_sink(house_logger& logger) : logger_{&logger} {}
 
-  void record(const event_relay::breadcrumb& crumb) {
+  void record(const event_relay::breadcrumb& logged) {
     // Text from outside goes through append_json_string: quoted, escaped, and on one line.
     fmt::memory_buffer text;
-    fmt::format_to(fmt::appender(text), "{} {} correlation={}", crumb.step, wire_name(crumb.status),
-                   crumb.correlation_id);
-    if (crumb.retry != nullptr) {
-      fmt::format_to(fmt::appender(text), " attempt={}/{}", crumb.retry->attempt, crumb.retry->max_attempts);
+    fmt::format_to(fmt::appender(text), "{} {} correlation={}", logged.step, wire_name(logged.status),
+                   logged.correlation_id);
+    if (logged.retry != nullptr) {
+      fmt::format_to(fmt::appender(text), " attempt={}/{}", logged.retry->attempt, logged.retry->max_attempts);
     }
-    if (!crumb.error.empty()) {
+    if (!logged.error.empty()) {
       fmt::format_to(fmt::appender(text), " error=");
-      event_relay::append_json_string(text, crumb.error);
+      event_relay::append_json_string(text, logged.error);
     }
-    logger_->log(level_of(crumb.status), {text.data(), text.size()});
+    logger_->log(level_of(logged.status), {text.data(), text.size()});
   }
 
  private:

@@ -25,7 +25,7 @@ int change_dead_letters(const operator_request& asked, std::string_view done, By
     if (by_id(id)) {
       ++changed;
     } else {
-      say_no_dead_letter(id);
+      report_no_dead_letter(id);
       status = 1;
     }
   }
@@ -46,7 +46,7 @@ int deal_with_dead_letters(Store& store, const operator_request& asked) {
         print_event(*found, asked);
         return 0;
       }
-      say_no_dead_letter(asked.ids.front());
+      report_no_dead_letter(asked.ids.front());
       return 1;
     case operator_verb::redrive:
       return change_dead_letters(

@@ -106,7 +106,7 @@ void print_change(std::string_view done, std::size_t changed, const operator_req
   }
 }
 
-void say_no_dead_letter(std::string_view id) {
+void report_no_dead_letter(std::string_view id) {
   fmt::print(stderr, "booking_service: there is no dead letter \"{}\"\n", printable(id));
 }
 

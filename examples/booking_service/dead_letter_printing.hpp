@@ -18,6 +18,6 @@ void print_event(const event_relay::stored_event& event, const operator_request&
 /// `done` is the participle: redriven, purged.
 void print_change(std::string_view done, std::size_t changed, const operator_request& asked);
 /// To standard error.
-void say_no_dead_letter(std::string_view id);
+void report_no_dead_letter(std::string_view id);
 
 }  // namespace bookings

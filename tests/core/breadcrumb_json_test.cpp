@@ -42,12 +42,12 @@ notification queued(notification_request content) {
 const std::array<reference_value, 2> two_references{{{"paymentId", "payment-1"}, {"invoice", std::int64_t{42}}}};
 
 breadcrumb bare() {
-  breadcrumb crumb;
-  crumb.source = "worker";
-  crumb.step = "booking.created.worker-consume";
-  crumb.correlation_id = "corr-1";
-  crumb.event_id = "evt-1";
-  return crumb;
+  breadcrumb logged;
+  logged.source = "worker";
+  logged.step = "booking.created.worker-consume";
+  logged.correlation_id = "corr-1";
+  logged.event_id = "evt-1";
+  return logged;
 }
 
 std::string with_details(std::string_view details) {
@@ -110,19 +110,19 @@ TEST_CASE("breadcrumb_json: a breadcrumb, each detail there if it belongs to the
   const retry_metadata retry = planned();
   const dead_letter_marker marker{"q.dlq", dead_letter_reason::rejected, sample_instant};
   const auto row = [](auto set, std::string_view details) {
-    breadcrumb crumb = bare();
-    set(crumb);
-    CHECK(as_json(crumb) == with_details(details));
+    breadcrumb logged = bare();
+    set(logged);
+    CHECK(as_json(logged) == with_details(details));
   };
-  row([](breadcrumb& crumb) { crumb.references = two_references; }, R"(,"paymentId":"payment-1","invoice":42)");
-  row([](breadcrumb& crumb) { crumb.replayed = true; }, R"(,"replayed":true)");
-  row([](breadcrumb& crumb) { crumb.replayed = false; }, R"(,"replayed":false)");
-  row([](breadcrumb& crumb) { crumb.outcome = attempt_status::dead_letter; }, R"(,"outcome":"dead-letter")");
-  row([](breadcrumb& crumb) { crumb.worker_status = attempt_status::retry_scheduled; },
+  row([](breadcrumb& logged) { logged.references = two_references; }, R"(,"paymentId":"payment-1","invoice":42)");
+  row([](breadcrumb& logged) { logged.replayed = true; }, R"(,"replayed":true)");
+  row([](breadcrumb& logged) { logged.replayed = false; }, R"(,"replayed":false)");
+  row([](breadcrumb& logged) { logged.outcome = attempt_status::dead_letter; }, R"(,"outcome":"dead-letter")");
+  row([](breadcrumb& logged) { logged.worker_status = attempt_status::retry_scheduled; },
       R"(,"workerStatus":"retry-scheduled","workerCorrelationId":"corr-1")");
-  row([&](breadcrumb& crumb) { crumb.retry = &retry; }, R"(,"retry":)" + planned_json);
-  row([&](breadcrumb& crumb) { crumb.dead_letter = &marker; }, R"(,"dlq":)" + as_json(marker));
-  row([](breadcrumb& crumb) { crumb.error = "timed out"; }, R"(,"error":"timed out")");
+  row([&](breadcrumb& logged) { logged.retry = &retry; }, R"(,"retry":)" + planned_json);
+  row([&](breadcrumb& logged) { logged.dead_letter = &marker; }, R"(,"dlq":)" + as_json(marker));
+  row([](breadcrumb& logged) { logged.error = "timed out"; }, R"(,"error":"timed out")");
 
   breadcrumb named = bare();
   named.event_name = "booking.created";
@@ -132,15 +132,15 @@ TEST_CASE("breadcrumb_json: a breadcrumb, each detail there if it belongs to the
 TEST_CASE("breadcrumb_json: all details at once, in the order of the wire") {
   const retry_metadata retry = planned();
   const dead_letter_marker marker{"q.dlq", dead_letter_reason::rejected, sample_instant};
-  breadcrumb crumb = bare();
-  crumb.references = two_references;
-  crumb.replayed = true;
-  crumb.outcome = attempt_status::dead_letter;
-  crumb.worker_status = attempt_status::dead_letter;
-  crumb.retry = &retry;
-  crumb.dead_letter = &marker;
-  crumb.error = "timed out";
-  CHECK(as_json(crumb) ==
+  breadcrumb logged = bare();
+  logged.references = two_references;
+  logged.replayed = true;
+  logged.outcome = attempt_status::dead_letter;
+  logged.worker_status = attempt_status::dead_letter;
+  logged.retry = &retry;
+  logged.dead_letter = &marker;
+  logged.error = "timed out";
+  CHECK(as_json(logged) ==
         with_details(R"(,"paymentId":"payment-1","invoice":42,"replayed":true,"outcome":"dead-letter",)"
                      R"("workerStatus":"dead-letter","workerCorrelationId":"corr-1","retry":)" +
                      planned_json + R"(,"dlq":)" + as_json(marker) + R"(,"error":"timed out")"));
@@ -149,23 +149,23 @@ TEST_CASE("breadcrumb_json: all details at once, in the order of the wire") {
 TEST_CASE("breadcrumb_json: a notification's step, its content and nothing else") {
   const notification note = queued(push("ada", "All is well"));
   const retry_metadata retry = planned();
-  breadcrumb crumb = bare();
-  crumb.step = "notification.created.push.queued";
-  crumb.references = two_references;
-  crumb.retry = &retry;
-  crumb.replayed = true;
-  crumb.error = "nothing";
-  crumb.queued = &note;
-  CHECK(as_json(crumb) == R"({"source":"worker","event":"notification.created.push.queued","correlationId":"corr-1",)"
-                          R"("status":"started","details":{"notification":)" +
-                              as_json(note, std::span{two_references}) + "}}");
+  breadcrumb logged = bare();
+  logged.step = "notification.created.push.queued";
+  logged.references = two_references;
+  logged.retry = &retry;
+  logged.replayed = true;
+  logged.error = "nothing";
+  logged.queued = &note;
+  CHECK(as_json(logged) == R"({"source":"worker","event":"notification.created.push.queued","correlationId":"corr-1",)"
+                           R"("status":"started","details":{"notification":)" +
+                               as_json(note, std::span{two_references}) + "}}");
 }
 
 TEST_CASE("breadcrumb_json: statuses on the wire") {
   const auto status = [](breadcrumb_status each) {
-    breadcrumb crumb = bare();
-    crumb.status = each;
-    return json::parse(as_json(crumb))["status"].get<std::string>();
+    breadcrumb logged = bare();
+    logged.status = each;
+    return json::parse(as_json(logged))["status"].get<std::string>();
   };
   CHECK(status(breadcrumb_status::started) == "started");
   CHECK(status(breadcrumb_status::succeeded) == "succeeded");
@@ -183,16 +183,16 @@ TEST_CASE("breadcrumb_json: a timestamp, if there is one, before all else") {
 
 TEST_CASE("breadcrumb_json: text from outside that tries to forge a line, on its line and unchanged") {
   const std::array<reference_value, 1> reference{{{"bookingId", std::string_view{attack}}}};
-  breadcrumb crumb = bare();
-  crumb.source = attack;
-  crumb.event_id = attack;
-  crumb.references = reference;
-  crumb.error = attack;
+  breadcrumb logged = bare();
+  logged.source = attack;
+  logged.event_id = attack;
+  logged.references = reference;
+  logged.error = attack;
   const notification note = queued(email(attack, attack, attack));
-  breadcrumb of_notification = crumb;
+  breadcrumb of_notification = logged;
   of_notification.queued = &note;
 
-  for (const breadcrumb& each : {crumb, of_notification}) {
+  for (const breadcrumb& each : {logged, of_notification}) {
     const std::string text = as_json(each);
     CHECK(text.find_first_of("\n\r\x1b") == std::string::npos);
     CHECK(text.find("\u2028") == std::string::npos);
@@ -201,7 +201,7 @@ TEST_CASE("breadcrumb_json: text from outside that tries to forge a line, on its
     CHECK(parsed.size() == 5);
     CHECK(parsed["source"] == attack);
   }
-  const json details = json::parse(as_json(crumb))["details"];
+  const json details = json::parse(as_json(logged))["details"];
   CHECK(details == json{{"eventId", attack}, {"bookingId", attack}, {"error", attack}});
   const json shown = json::parse(as_json(of_notification))["details"]["notification"];
   for (const auto* member : {"recipientUserId", "bookingId", "subject", "body"}) {
@@ -213,7 +213,7 @@ TEST_CASE("breadcrumb_json: numbers at their ends, whole") {
   using limits = std::numeric_limits<std::int64_t>;
   const std::array<reference_value, 3> numbers{
       {{"least", limits::min()}, {"none", std::int64_t{0}}, {"most", limits::max()}}};
-  breadcrumb crumb = bare();
-  crumb.references = numbers;
-  CHECK(as_json(crumb) == with_details(R"(,"least":-9223372036854775808,"none":0,"most":9223372036854775807)"));
+  breadcrumb logged = bare();
+  logged.references = numbers;
+  CHECK(as_json(logged) == with_details(R"(,"least":-9223372036854775808,"none":0,"most":9223372036854775807)"));
 }

@@ -47,13 +47,13 @@ json left_by(const Event& event, Step step) {
   testing::collecting_sink sink;
   breadcrumb_trail trail{event, sink, names};
   step(trail);
-  const auto crumbs = sink.take();
-  REQUIRE(crumbs.size() == 1);
+  const auto breadcrumbs = sink.take();
+  REQUIRE(breadcrumbs.size() == 1);
   CHECK(trail.lost() == 0);
-  return json::parse(crumbs[0].json);
+  return json::parse(breadcrumbs[0].json);
 }
 
-json crumb_of(const char* source, const std::string& step, const char* status, json details) {
+json breadcrumb_of(const char* source, const std::string& step, const char* status, json details) {
   return {{"source", source},
           {"event", step},
           {"correlationId", "corr-1"},
@@ -75,22 +75,22 @@ TEST_CASE("breadcrumb_trail: the emission, with name, references and whether rep
   for (const bool replayed : {false, true}) {
     event.replayed = replayed;
     CHECK(left_by(event, [](auto& trail) { trail.emitted(); }) ==
-          crumb_of("the relay", "booking.created.domain-event.emit", "succeeded",
-                   {{"eventName", "booking.created"},
-                    {"eventId", "evt-1"},
-                    {"bookingId", "booking-1"},
-                    {"replayed", replayed}}));
+          breadcrumb_of("the relay", "booking.created.domain-event.emit", "succeeded",
+                        {{"eventName", "booking.created"},
+                         {"eventId", "evt-1"},
+                         {"bookingId", "booking-1"},
+                         {"replayed", replayed}}));
   }
 }
 
 TEST_CASE("breadcrumb_trail: an attempt's start, with references, whether replayed and the plan") {
   CHECK(left_by(sample_event<payment_captured>(), [](auto& trail) { trail.attempt_started(planned()); }) ==
-        crumb_of("the worker", "payment.captured.worker-consume", "started",
-                 {{"eventId", "evt-1"},
-                  {"paymentId", "payment-1"},
-                  {"invoice", 42},
-                  {"replayed", false},
-                  {"retry", planned_json()}}));
+        breadcrumb_of("the worker", "payment.captured.worker-consume", "started",
+                      {{"eventId", "evt-1"},
+                       {"paymentId", "payment-1"},
+                       {"invoice", 42},
+                       {"replayed", false},
+                       {"retry", planned_json()}}));
 }
 
 TEST_CASE("breadcrumb_trail: an attempt's end and what the relay says of it, for each status") {
@@ -122,19 +122,19 @@ TEST_CASE("breadcrumb_trail: an attempt's end and what the relay says of it, for
     each.of_worker["eventId"] = "evt-1";
     each.of_relay.update({{"eventId", "evt-1"}, {"workerCorrelationId", "corr-1"}, {"retry", retry}});
     CHECK(left_by(event, [&](auto& trail) { trail.attempt_ended(made); }) ==
-          crumb_of("the worker", "booking.created.worker-consume", each.ended, each.of_worker));
+          breadcrumb_of("the worker", "booking.created.worker-consume", each.ended, each.of_worker));
     CHECK(left_by(event, [&](auto& trail) { trail.attempt_relayed(made); }) ==
-          crumb_of("the relay", "booking.created.domain-event.relay.attempt", each.goes_on, each.of_relay));
+          breadcrumb_of("the relay", "booking.created.domain-event.relay.attempt", each.goes_on, each.of_relay));
     CHECK(left_by(event, [&](auto& trail) { trail.relayed(made); }) ==
-          crumb_of("the relay", "booking.created.domain-event.relay", each.ended, each.of_relay));
+          breadcrumb_of("the relay", "booking.created.domain-event.relay", each.ended, each.of_relay));
   }
 }
 
 TEST_CASE("breadcrumb_trail: a failure without a text, no error detail") {
   decision made = decided(attempt_status::retry_scheduled);
   made.error.clear();
-  const json crumb = left_by(sample_event(), [&](auto& trail) { trail.attempt_ended(made); });
-  CHECK_FALSE(crumb["details"].contains("error"));
+  const json logged = left_by(sample_event(), [&](auto& trail) { trail.attempt_ended(made); });
+  CHECK_FALSE(logged["details"].contains("error"));
 }
 
 TEST_CASE("breadcrumb_trail: a notification, its step named after its channel") {
@@ -148,13 +148,13 @@ TEST_CASE("breadcrumb_trail: a notification, its step named after its channel") 
                 {"queuedAt", "2026-03-20T10:00:00.000Z"}};
   const notification mail{email("ada", "Booked", "All is well"), "evt-1", correlation, sample_instant};
   CHECK(left_by(sample_event(), [&](auto& trail) { trail.notification_queued(mail); }) ==
-        crumb_of("the worker", "notification.created.email.queued", "succeeded", {{"notification", shown}}));
+        breadcrumb_of("the worker", "notification.created.email.queued", "succeeded", {{"notification", shown}}));
 
   shown.erase("subject");
   shown["channel"] = "push";
   const notification note{push("ada", "All is well"), "evt-1", correlation, sample_instant};
   CHECK(left_by(sample_event(), [&](auto& trail) { trail.notification_queued(note); }) ==
-        crumb_of("the worker", "notification.created.push.queued", "succeeded", {{"notification", shown}}));
+        breadcrumb_of("the worker", "notification.created.push.queued", "succeeded", {{"notification", shown}}));
 }
 
 TEMPLATE_TEST_CASE("breadcrumb_trail: a sink that throws whatever it likes, counted and otherwise ignored", "",

@@ -48,12 +48,12 @@ static_assert(!breadcrumb_sink<int>);
 static_assert(!breadcrumb_sink<keeping_writer>);
 
 breadcrumb sample(std::string_view event_id = "evt-1") {
-  breadcrumb crumb;
-  crumb.source = "relay";
-  crumb.step = "booking.created.domain-event.relay";
-  crumb.correlation_id = "corr-1";
-  crumb.event_id = event_id;
-  return crumb;
+  breadcrumb logged;
+  logged.source = "relay";
+  logged.step = "booking.created.domain-event.relay";
+  logged.correlation_id = "corr-1";
+  logged.event_id = event_id;
+  return logged;
 }
 
 const std::string sample_members =

@@ -78,12 +78,12 @@ TEST_CASE("publisher: logging, the breadcrumb of the emission and no other") {
   logging_publisher publisher{sink, {"the log", "nobody"}};
   publisher.publish(sample_event());
   publisher.publish(sample_event<payment_captured>("evt-2"));
-  const auto crumbs = sink.take();
-  REQUIRE(crumbs.size() == 2);
-  CHECK(crumbs[0].step == "booking.created.domain-event.emit");
-  CHECK(crumbs[0].source == "the log");
-  CHECK(crumbs[0].status == breadcrumb_status::succeeded);
-  CHECK(nlohmann::json::parse(crumbs[1].json)["details"]["eventId"] == "evt-2");
+  const auto breadcrumbs = sink.take();
+  REQUIRE(breadcrumbs.size() == 2);
+  CHECK(breadcrumbs[0].step == "booking.created.domain-event.emit");
+  CHECK(breadcrumbs[0].source == "the log");
+  CHECK(breadcrumbs[0].status == breadcrumb_status::succeeded);
+  CHECK(nlohmann::json::parse(breadcrumbs[1].json)["details"]["eventId"] == "evt-2");
 
   logging_publisher{sink}.publish(sample_event());
   CHECK(sink.take().at(0).source == "relay");

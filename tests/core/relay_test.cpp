@@ -32,7 +32,7 @@ using namespace std::chrono_literals;
 using event_relay::testing::collected_breadcrumb;
 
 // The breadcrumbs of a booking.created in short: "emit, try 1, retrying 1: busy, relayed started 1, ..."
-std::string story_of(const std::vector<collected_breadcrumb>& crumbs) {
+std::string story_of(const std::vector<collected_breadcrumb>& breadcrumbs) {
   const std::map<std::string, std::string> short_names{
       {"relay booking.created.domain-event.emit succeeded", "emit"},
       {"worker booking.created.worker-consume started", "try"},
@@ -48,7 +48,7 @@ std::string story_of(const std::vector<collected_breadcrumb>& crumbs) {
       {"relay booking.created.domain-event.relay retrying", "end unfinished"},
       {"relay booking.created.domain-event.relay failed", "end failed"}};
   std::string story;
-  for (const collected_breadcrumb& each : crumbs) {
+  for (const collected_breadcrumb& each : breadcrumbs) {
     const std::string full = each.source + ' ' + each.step + ' ' + std::string{wire_name(each.status)};
     const auto found = short_names.find(full);
     story += story.empty() ? "" : ", ";
@@ -87,7 +87,7 @@ struct failing_sink {
 
 struct noting_sink {
   std::vector<std::string>* noted;
-  void record(const breadcrumb& crumb) { noted->push_back(std::string{crumb.step}); }
+  void record(const breadcrumb& logged) { noted->push_back(std::string{logged.step}); }
 };
 
 // A notifier that keeps what it takes over and throws when its turn comes to.
@@ -257,10 +257,10 @@ TEST_CASE("relay: a plan with every attempt, and a handler's own delay instead o
   CHECK((attempts[2].retry == retry_metadata{planned, 3, 4, 4s, at(91s + 4s)}));
   CHECK((attempts[3].retry == retry_metadata{planned, 4, 4, 8s, at(91s + 8s)}));
 
-  const auto crumbs = around.sink.take();
+  const auto breadcrumbs = around.sink.take();
   const auto asked =
-      std::find_if(crumbs.begin(), crumbs.end(), [](const auto& each) { return each.error == "come back"; });
-  REQUIRE(asked != crumbs.end());
+      std::find_if(breadcrumbs.begin(), breadcrumbs.end(), [](const auto& each) { return each.error == "come back"; });
+  REQUIRE(asked != breadcrumbs.end());
   CHECK((asked->retry == retry_metadata{"handler-delay", 2, 4, 90s, at(91s)}));
 }
 
@@ -608,10 +608,10 @@ TEST_CASE("relay: four threads through one relay and one log, every line whole a
   std::size_t count = 0;
   std::set<std::string> finished;
   for (std::string line; std::getline(lines, line); ++count) {
-    const nlohmann::json crumb = nlohmann::json::parse(line, nullptr, false);
-    REQUIRE(crumb.is_object());
-    if (crumb["event"] == "booking.created.domain-event.relay" && crumb["status"] == "succeeded") {
-      finished.insert(crumb["details"]["eventId"]);
+    const nlohmann::json logged = nlohmann::json::parse(line, nullptr, false);
+    REQUIRE(logged.is_object());
+    if (logged["event"] == "booking.created.domain-event.relay" && logged["status"] == "succeeded") {
+      finished.insert(logged["details"]["eventId"]);
     }
   }
   CHECK(count == 4 * (events_each * 6 + events_each / 2 * 3));

@@ -6,7 +6,7 @@ source "$(dirname "$0")/checks.sh"
 
 # The same numbers as without a database, kept.
 fresh plain --base-backoff-ms 1
-run 0 --summary json --notifications "$work/notes" --breadcrumbs "$work/crumbs" "$bookings"
+run 0 --summary json --notifications "$work/notes" --breadcrumbs "$work/breadcrumbs" "$bookings"
 for expected in events:30 appended:30 processed:30 dead_lettered:0 attempts:30 notifications:36 rejected_rows:0 \
   resumed_rows:0 stale_settles:0 captured_cents:109547 lost_breadcrumbs:0; do
   is "${expected%:*} with a database" "$(number "${expected%:*}")" "${expected#*:}"
@@ -18,7 +18,7 @@ is "the summary of another database" "$(sed 's/,"seconds".*//' "$work/out")" "$n
 mode="$flag $db --base-backoff-ms 1"
 is "lines of notifications with a database" "$(lines "$work/notes")" 36
 has "notifications with a database" "$work/notes" '"channel":"email","recipientUserId":"guest-4","subject":"Your booking of Mill, The Old, 7 nights: received"'
-has "breadcrumbs with a database" "$work/crumbs" '"event":"notification.email.domain-event.relay","correlationId":"'
+has "breadcrumbs with a database" "$work/breadcrumbs" '"event":"notification.email.domain-event.relay","correlationId":"'
 run 0 --summary json "$bookings"
 is "events of a run that was complete" "$(number events)" 0
 is "rows of a run that was complete" "$(number resumed_rows)" 10

@@ -41,11 +41,11 @@ diff <(sed -E "$without_time" "$work/first") <(sed -E "$without_time" "$work/sec
   fail "two runs with the same seed left different breadcrumbs"
 
 # Files of breadcrumbs and notifications.
-run 0 --base-backoff-ms 250 --breadcrumbs "$work/crumbs" --notifications "$work/notes" "$bookings"
-is "lines of breadcrumbs" "$(lines "$work/crumbs")" $((30 * 5 + 36))
+run 0 --base-backoff-ms 250 --breadcrumbs "$work/breadcrumbs" --notifications "$work/notes" "$bookings"
+is "lines of breadcrumbs" "$(lines "$work/breadcrumbs")" $((30 * 5 + 36))
 is "lines of notifications" "$(lines "$work/notes")" 36
-has breadcrumbs "$work/crumbs" '"event":"payment.captured.domain-event.relay","correlationId":"'
-has breadcrumbs "$work/crumbs" '"backoffMs":250'
+has breadcrumbs "$work/breadcrumbs" '"event":"payment.captured.domain-event.relay","correlationId":"'
+has breadcrumbs "$work/breadcrumbs" '"backoffMs":250'
 has notifications "$work/notes" '"channel":"email","recipientUserId":"guest-4","subject":"Your booking of Mill, The Old, 7 nights: received"'
 is "distinct notification ids" "$(grep -oE '"id":"[^"]*"' "$work/notes" | sort -u | wc -l | tr -d ' ')" 36
 has table "$work/out" "EUR 1095.47 captured"

@@ -145,10 +145,10 @@ ask 0 dead-letters redrive --all --per-second 1000
 is "what redrive says to people" "$(cat "$work/out")" "27 redriven"
 ask 0 dead-letters list --json
 is "a list of none" "$(cat "$work/out")" ""
-run 0 --summary json --workers 1 --batch 3 --breadcrumbs "$work/crumbs" "$bookings"
+run 0 --summary json --workers 1 --batch 3 --breadcrumbs "$work/breadcrumbs" "$bookings"
 is "processed after redrive" "$(number processed)" 30
 is "notifications after redrive" "$(number notifications)" 36
-is "the order of a key after redrive" "$(grep -F "$correlation" "$work/crumbs" | grep -oE '"event":"(booking|payment)\.[a-z]*\.domain-event.relay"')" \
+is "the order of a key after redrive" "$(grep -F "$correlation" "$work/breadcrumbs" | grep -oE '"event":"(booking|payment)\.[a-z]*\.domain-event.relay"')" \
   "$(printf '"event":"%s.domain-event.relay"\n' booking.created booking.accepted booking.completed payment.captured)"
 ask 0 metrics --json
 has "metrics when all is well" "$work/out" '"readiness":"good","ready":0,"scheduled":0,"leased":0,"orphans":0,"blocked":0,"deadLetters":0'

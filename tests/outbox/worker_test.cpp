@@ -48,9 +48,9 @@ std::vector<std::string> worker_lines(event_relay::testing::collecting_sink& sin
   return lines;
 }
 
-std::vector<std::string> json_of(const std::vector<collected_breadcrumb>& crumbs) {
+std::vector<std::string> json_of(const std::vector<collected_breadcrumb>& breadcrumbs) {
   std::vector<std::string> lines;
-  for (const collected_breadcrumb& each : crumbs) {
+  for (const collected_breadcrumb& each : breadcrumbs) {
     lines.push_back(each.json);
   }
   return lines;
@@ -253,16 +253,16 @@ TEST_CASE("worker: undecodable, a dead letter at once that keeps the parser's me
     CHECK(history_of(bench.store, "evt-1") == "1 " + each.message);
     CHECK(bench.handler.runs().empty());
     CHECK(bench.log.lines() == std::vector<std::string>{"claimed evt-1#1", "settling", "settled evt-1#1 dead-letter"});
-    const auto crumbs = bench.sink.take();
-    REQUIRE(crumbs.size() == 1);
-    CHECK(crumbs[0].step == outbox_steps::dead_letter);
-    CHECK(crumbs[0].source == "worker");
-    CHECK(crumbs[0].status == breadcrumb_status::failed);
-    CHECK(crumbs[0].error == each.message);
-    CHECK(crumbs[0].dead_letter.value() ==
+    const auto breadcrumbs = bench.sink.take();
+    REQUIRE(breadcrumbs.size() == 1);
+    CHECK(breadcrumbs[0].step == outbox_steps::dead_letter);
+    CHECK(breadcrumbs[0].source == "worker");
+    CHECK(breadcrumbs[0].status == breadcrumb_status::failed);
+    CHECK(breadcrumbs[0].error == each.message);
+    CHECK(breadcrumbs[0].dead_letter.value() ==
           dead_letter_marker{each.queue, dead_letter_reason::undecodable, sample_instant});
-    CHECK(crumbs[0].retry.value().attempt == 1);
-    CHECK(nlohmann::json::parse(crumbs[0].json)["details"]["eventName"] == record.name);
+    CHECK(breadcrumbs[0].retry.value().attempt == 1);
+    CHECK(nlohmann::json::parse(breadcrumbs[0].json)["details"]["eventName"] == record.name);
   }
 }
 
@@ -295,9 +295,9 @@ TEST_CASE("worker: a handler's own delay, due so long after the settle; a negati
     worker tested{bench.box, bench.handler, bench.options()};
     CHECK(tested.run_once() == worker_report{.retried = 1});
     CHECK((bench.store.find("evt-1").value().available_at == sample_instant + 200ms + each.expected));
-    const auto crumbs = bench.sink.take();
-    CHECK(crumbs.back().retry.value().strategy == "handler-delay");
-    CHECK((crumbs.back().retry->next_attempt_at == sample_instant + each.expected));
+    const auto breadcrumbs = bench.sink.take();
+    CHECK(breadcrumbs.back().retry.value().strategy == "handler-delay");
+    CHECK((breadcrumbs.back().retry->next_attempt_at == sample_instant + each.expected));
   }
 }
 
@@ -628,14 +628,14 @@ TEST_CASE("worker: out of attempts by crashes, a dead letter that says so, and n
   CHECK(history_of(bench.store, "evt-1") == "1 lease expired, 2 lease expired, 3 lease expired");
   CHECK(bench.handler.runs().empty());
   CHECK(bench.log.runs().empty());
-  const auto crumbs = bench.sink.take();
-  REQUIRE(crumbs.size() == 1);
-  CHECK(crumbs[0].step == outbox_steps::dead_letter);
-  CHECK(crumbs[0].status == breadcrumb_status::failed);
-  CHECK(crumbs[0].error == "lease expired");
-  CHECK(crumbs[0].correlation_id == "corr-1");
-  CHECK(crumbs[0].retry.value().attempt == 3);
-  CHECK(crumbs[0].dead_letter.value() ==
+  const auto breadcrumbs = bench.sink.take();
+  REQUIRE(breadcrumbs.size() == 1);
+  CHECK(breadcrumbs[0].step == outbox_steps::dead_letter);
+  CHECK(breadcrumbs[0].status == breadcrumb_status::failed);
+  CHECK(breadcrumbs[0].error == "lease expired");
+  CHECK(breadcrumbs[0].correlation_id == "corr-1");
+  CHECK(breadcrumbs[0].retry.value().attempt == 3);
+  CHECK(breadcrumbs[0].dead_letter.value() ==
         dead_letter_marker{"booking.created.dlq", dead_letter_reason::max_attempts_exhausted, bench.clock.now()});
 }
 
@@ -837,12 +837,12 @@ TEST_CASE("worker: a settle after another has claimed, refused, reported, and no
     CHECK(bench.store.written().empty());
     CHECK_FALSE(bench.store.find(id_of(note)).has_value());
     CHECK(bench.log.lines().back().ends_with(", refused"));
-    const auto crumbs = bench.sink.take();
-    CHECK(crumbs.size() == 3);
-    CHECK(crumbs.back().step == outbox_steps::stale_settle);
-    CHECK(crumbs.back().status == breadcrumb_status::failed);
-    CHECK(crumbs.back().correlation_id == "corr-1");
-    CHECK(crumbs.back().json.find("evt-1") != std::string::npos);
+    const auto breadcrumbs = bench.sink.take();
+    CHECK(breadcrumbs.size() == 3);
+    CHECK(breadcrumbs.back().step == outbox_steps::stale_settle);
+    CHECK(breadcrumbs.back().status == breadcrumb_status::failed);
+    CHECK(breadcrumbs.back().correlation_id == "corr-1");
+    CHECK(breadcrumbs.back().json.find("evt-1") != std::string::npos);
 
     settlement<memory_store::transaction> end;
     end.held = others[0].held;
@@ -939,13 +939,13 @@ TEST_CASE("worker: breadcrumbs of its own, nothing that comes from a row can mak
   CHECK(tested.run_once() == worker_report{.dead_lettered = 1});
   REQUIRE(lines.size() == 1);
   CHECK(lines[0].find('\n') == lines[0].size() - 1);
-  const nlohmann::json crumb = nlohmann::json::parse(lines[0], nullptr, false);
-  REQUIRE(crumb.is_object());
-  CHECK(crumb["source"] == "worker");
-  CHECK(crumb["status"] == "failed");
-  CHECK(crumb["correlationId"] == "");
-  CHECK(crumb["details"]["eventName"] == record.name);
-  CHECK(crumb["details"]["eventId"] == record.id);
+  const nlohmann::json logged = nlohmann::json::parse(lines[0], nullptr, false);
+  REQUIRE(logged.is_object());
+  CHECK(logged["source"] == "worker");
+  CHECK(logged["status"] == "failed");
+  CHECK(logged["correlationId"] == "");
+  CHECK(logged["details"]["eventName"] == record.name);
+  CHECK(logged["details"]["eventId"] == record.id);
 }
 
 TEST_CASE("worker: breadcrumbs of its own, a row's correlation id with white space around it breaks no line") {

@@ -66,8 +66,8 @@ struct breadcrumb {
 /// `record` takes one breadcrumb. It may throw: the relay counts that and goes on, for a log must neither
 /// lose nor repeat an event. **Thread safety**: called from every thread that publishes.
 template <class Type>
-concept breadcrumb_sink = requires(Type& sink, const breadcrumb& crumb) {
-  sink.record(crumb);
+concept breadcrumb_sink = requires(Type& sink, const breadcrumb& logged) {
+  sink.record(logged);
 };
 
 /// The default: records nothing and costs nothing.

@@ -101,50 +101,50 @@ namespace detail {
 
 // The details of every step but a notification's: `eventId`, and what else the step has.
 template <class Buffer>
-void append_event_details(Buffer& out, const breadcrumb& crumb) {
-  if (!crumb.event_name.empty()) {
+void append_event_details(Buffer& out, const breadcrumb& logged) {
+  if (!logged.event_name.empty()) {
     append(out, R"("eventName":)");
-    append_json_string(out, crumb.event_name);
+    append_json_string(out, logged.event_name);
     out.push_back(',');
   }
   append(out, R"("eventId":)");
-  append_json_string(out, crumb.event_id);
-  append_references(out, crumb.references);
-  if (crumb.replayed) {
-    append(out, *crumb.replayed ? R"(,"replayed":true)" : R"(,"replayed":false)");
+  append_json_string(out, logged.event_id);
+  append_references(out, logged.references);
+  if (logged.replayed) {
+    append(out, *logged.replayed ? R"(,"replayed":true)" : R"(,"replayed":false)");
   }
-  if (crumb.outcome) {
+  if (logged.outcome) {
     append(out, R"(,"outcome":")");
-    append(out, wire_name(*crumb.outcome));
+    append(out, wire_name(*logged.outcome));
     out.push_back('"');
   }
-  if (crumb.worker_status) {
+  if (logged.worker_status) {
     append(out, R"(,"workerStatus":")");
-    append(out, wire_name(*crumb.worker_status));
+    append(out, wire_name(*logged.worker_status));
     append(out, R"(","workerCorrelationId":")");
-    append(out, crumb.correlation_id);
+    append(out, logged.correlation_id);
     out.push_back('"');
   }
-  if (crumb.retry != nullptr) {
+  if (logged.retry != nullptr) {
     append(out, R"(,"retry":)");
-    append_json(out, *crumb.retry);
+    append_json(out, *logged.retry);
   }
-  if (crumb.dead_letter != nullptr) {
+  if (logged.dead_letter != nullptr) {
     append(out, R"(,"dlq":)");
-    append_json(out, *crumb.dead_letter);
+    append_json(out, *logged.dead_letter);
   }
-  if (!crumb.error.empty()) {
+  if (!logged.error.empty()) {
     append(out, R"(,"error":)");
-    append_json_string(out, crumb.error);
+    append_json_string(out, logged.error);
   }
 }
 
 // A worker's own step, of no event: at most an `error`.
 template <class Buffer>
-void append_worker_details(Buffer& out, const breadcrumb& crumb) {
-  if (!crumb.error.empty()) {
+void append_worker_details(Buffer& out, const breadcrumb& logged) {
+  if (!logged.error.empty()) {
     append(out, R"("error":)");
-    append_json_string(out, crumb.error);
+    append_json_string(out, logged.error);
   }
 }
 
@@ -152,7 +152,7 @@ void append_worker_details(Buffer& out, const breadcrumb& crumb) {
 
 /// {["timestamp":...,]"source":...,"event":...,"correlationId":...,"status":...,"details":{...}}
 template <class Buffer>
-void append_json(Buffer& out, const breadcrumb& crumb, const std::optional<instant>& timestamp = std::nullopt) {
+void append_json(Buffer& out, const breadcrumb& logged, const std::optional<instant>& timestamp = std::nullopt) {
   out.push_back('{');
   if (timestamp) {
     detail::append(out, R"("timestamp":")");
@@ -160,20 +160,20 @@ void append_json(Buffer& out, const breadcrumb& crumb, const std::optional<insta
     detail::append(out, R"(",)");
   }
   detail::append(out, R"("source":)");
-  append_json_string(out, crumb.source);
+  append_json_string(out, logged.source);
   detail::append(out, R"(,"event":")");
-  detail::append(out, crumb.step);
+  detail::append(out, logged.step);
   detail::append(out, R"(","correlationId":")");
-  detail::append(out, crumb.correlation_id);
+  detail::append(out, logged.correlation_id);
   detail::append(out, R"(","status":")");
-  detail::append(out, wire_name(crumb.status));
-  if (crumb.queued != nullptr) {
+  detail::append(out, wire_name(logged.status));
+  if (logged.queued != nullptr) {
     detail::append(out, R"(","details":{"notification":)");
-    append_json(out, *crumb.queued, crumb.references);
+    append_json(out, *logged.queued, logged.references);
   } else {
     detail::append(out, R"(","details":{)");
-    const bool is_of_no_event = crumb.event_id.empty() && crumb.event_name.empty() && crumb.retry == nullptr;
-    is_of_no_event ? detail::append_worker_details(out, crumb) : detail::append_event_details(out, crumb);
+    const bool is_of_no_event = logged.event_id.empty() && logged.event_name.empty() && logged.retry == nullptr;
+    is_of_no_event ? detail::append_worker_details(out, logged) : detail::append_event_details(out, logged);
   }
   detail::append(out, "}}");
 }

@@ -29,38 +29,38 @@ class breadcrumb_trail {
   std::size_t lost() const { return lost_; }
 
   void emitted() {
-    breadcrumb crumb = start(sources_.relay, names::emit_step, breadcrumb_status::succeeded);
-    crumb.event_name = Event::name;
-    crumb.references = references_;
-    crumb.replayed = event_.replayed;
-    record(crumb);
+    breadcrumb logged = start(sources_.relay, names::emit_step, breadcrumb_status::succeeded);
+    logged.event_name = Event::name;
+    logged.references = references_;
+    logged.replayed = event_.replayed;
+    record(logged);
   }
 
   void attempt_started(const retry_metadata& planned) {
-    breadcrumb crumb = start(sources_.worker, names::attempt_step, breadcrumb_status::started);
-    crumb.references = references_;
-    crumb.replayed = event_.replayed;
-    crumb.retry = &planned;
-    record(crumb);
+    breadcrumb logged = start(sources_.worker, names::attempt_step, breadcrumb_status::started);
+    logged.references = references_;
+    logged.replayed = event_.replayed;
+    logged.retry = &planned;
+    record(logged);
   }
 
   void attempt_ended(const decision& decided) {
-    breadcrumb crumb = start(sources_.worker, names::attempt_step, status_of(decided.status));
+    breadcrumb logged = start(sources_.worker, names::attempt_step, status_of(decided.status));
     if (decided.status != attempt_status::processed) {
-      crumb.outcome = decided.status;
+      logged.outcome = decided.status;
     }
-    add_decision(crumb, decided);
-    crumb.error = decided.error;
-    record(crumb);
+    add_decision(logged, decided);
+    logged.error = decided.error;
+    record(logged);
   }
 
   void notification_queued(const notification& queued) {
     const bool is_email = queued.content.channel == notification_channel::email;
-    breadcrumb crumb = start(sources_.worker, is_email ? names::email_queued_step : names::push_queued_step,
-                             breadcrumb_status::succeeded);
-    crumb.references = references_;
-    crumb.queued = &queued;
-    record(crumb);
+    breadcrumb logged = start(sources_.worker, is_email ? names::email_queued_step : names::push_queued_step,
+                              breadcrumb_status::succeeded);
+    logged.references = references_;
+    logged.queued = &queued;
+    record(logged);
   }
 
   /// After every attempt: `started` while more are to come.
@@ -90,21 +90,21 @@ class breadcrumb_trail {
             .event_id = event_.id};
   }
 
-  static void add_decision(breadcrumb& crumb, const decision& decided) {
-    crumb.retry = &decided.retry;
-    crumb.dead_letter = decided.dead_letter ? &*decided.dead_letter : nullptr;
+  static void add_decision(breadcrumb& logged, const decision& decided) {
+    logged.retry = &decided.retry;
+    logged.dead_letter = decided.dead_letter ? &*decided.dead_letter : nullptr;
   }
 
   void relay_step(std::string_view step, breadcrumb_status status, const decision& decided) {
-    breadcrumb crumb = start(sources_.relay, step, status);
-    crumb.worker_status = decided.status;
-    add_decision(crumb, decided);
-    record(crumb);
+    breadcrumb logged = start(sources_.relay, step, status);
+    logged.worker_status = decided.status;
+    add_decision(logged, decided);
+    record(logged);
   }
 
-  void record(const breadcrumb& crumb) noexcept {
+  void record(const breadcrumb& logged) noexcept {
     try {
-      sink_.record(crumb);
+      sink_.record(logged);
     } catch (...) {
       ++lost_;
     }

@@ -51,9 +51,9 @@ class json_lines_sink {
  public:
   explicit json_lines_sink(Writer writer, Clock clock = {}) : writer_{std::move(writer)}, clock_{std::move(clock)} {}
 
-  void record(const breadcrumb& crumb) {
+  void record(const breadcrumb& logged) {
     fmt::basic_memory_buffer<char, 1024> line;
-    append_json(line, crumb, timestamp());
+    append_json(line, logged, timestamp());
     line.push_back('\n');
     writer_(std::string_view{line.data(), line.size()});
   }

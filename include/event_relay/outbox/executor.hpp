@@ -41,7 +41,7 @@ struct worker_parts {
   std::atomic<instant> no_orphan_before = instant{};
 
   auto& store() { return outbox.store(); }
-  auto crumbs() { return worker_breadcrumbs{options.sink(), options.sources()}; }
+  auto breadcrumbs() { return worker_breadcrumbs{options.sink(), options.sources()}; }
 };
 
 /// Used by one thread. Throws what the store throws, and what an injected part throws.
@@ -115,9 +115,9 @@ class executor {
     const std::chrono::milliseconds lease = parts_.options.limits().lease;
     claims_orphan_next_ = false;
     parts_.no_orphan_before = saturating_add(parts_.store().now(), lease * 10);
-    report_.lost_breadcrumbs +=
-        parts_.crumbs().say(outbox_steps::orphans_put_off, breadcrumb_status::warned,
-                            fmt::format("another attempt of this process has lasted for {} ms or more", lease.count()));
+    report_.lost_breadcrumbs += parts_.breadcrumbs().log(
+        outbox_steps::orphans_put_off, breadcrumb_status::warned,
+        fmt::format("another attempt of this process has lasted for {} ms or more", lease.count()));
     release_waiting();
     parts_.manager.drop(kept_, next_.size());
     next_.clear();
@@ -157,7 +157,7 @@ class executor {
       report_.released += parts_.manager.release_waiting(kept_, parts_.store());
     } catch (const store_error& error) {
       report_.lost_breadcrumbs +=
-          parts_.crumbs().say(outbox_steps::release_failed, breadcrumb_status::warned, error.what());
+          parts_.breadcrumbs().log(outbox_steps::release_failed, breadcrumb_status::warned, error.what());
     }
   }
 
@@ -236,8 +236,8 @@ class executor {
       ++report_.stale_settles;
       const event_record& record = done.claim->record;
       report_.lost_breadcrumbs +=
-          parts_.crumbs().say_of(outbox_steps::stale_settle, breadcrumb_status::failed, record.name, record.id,
-                                 record.correlation_id, "the attempt's end was not stored: its lease had expired");
+          parts_.breadcrumbs().log_of(outbox_steps::stale_settle, breadcrumb_status::failed, record.name, record.id,
+                                      record.correlation_id, "the attempt's end was not stored: its lease had expired");
       return;
     }
     switch (done.decided.status) {
@@ -246,7 +246,7 @@ class executor {
       case attempt_status::dead_letter: ++report_.dead_lettered; break;
     }
     if constexpr (!std::is_same_v<std::remove_reference_t<decltype(parts_.options.sink())>, null_sink>) {
-      report_.lost_breadcrumbs += parts_.crumbs().settled(done);
+      report_.lost_breadcrumbs += parts_.breadcrumbs().settled(done);
     }
   }
 

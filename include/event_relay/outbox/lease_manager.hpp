@@ -113,7 +113,7 @@ class lease_manager {
     if (now >= std::max(each.held_until, renewed_until_)) {
       each.renewed = false;
       each.permit.reset();
-      unsaid_.lost.push_back(named(each));
+      unlogged_.lost.push_back(named(each));
       return false;
     }
     if (std::exchange(mine.is_stop_spent_, false)) {
@@ -179,7 +179,7 @@ class lease_manager {
   /// Renews what is held. Throws what the store throws.
   template <event_store Store>
   findings heartbeat(Store& store, const worker_limits& limits) {
-    findings found = take_unsaid();
+    findings found = take_unlogged();
     std::vector<lease> renewing;
     std::vector<lease> returning;
     std::vector<std::stop_source> stops;
@@ -216,7 +216,7 @@ class lease_manager {
       }
     } catch (...) {
       const std::lock_guard lock{mutex_};
-      unsaid_ += std::move(found);  // for the next heartbeat
+      unlogged_ += std::move(found);  // for the next heartbeat
       throw;
     }
     return found;
@@ -268,15 +268,15 @@ class lease_manager {
     request(stops);
   }
 
-  findings take_unsaid() {
+  findings take_unlogged() {
     const std::lock_guard lock{mutex_};
-    return std::exchange(unsaid_, {});
+    return std::exchange(unlogged_, {});
   }
 
   mutable std::mutex mutex_;
   std::list<batch> batches_;
   instant renewed_until_{};  // what was held at the last heartbeat and not lost
-  findings unsaid_;
+  findings unlogged_;
 };
 
 }  // namespace event_relay

@@ -82,12 +82,12 @@ class worker {
   /// whether there is. Throws what the store throws.
   bool heartbeat() {
     if (const auto warned = parts_.store().warning()) {
-      say(outbox_steps::store_warning, breadcrumb_status::warned, *warned);
+      log(outbox_steps::store_warning, breadcrumb_status::warned, *warned);
     }
     const lease_manager::findings found = parts_.manager.heartbeat(parts_.store(), parts_.options.limits());
     released_ += found.released;
-    say_of_each(found.too_long, outbox_steps::run_too_long, "the attempt exceeds its maximum run time");
-    say_of_each(found.lost, outbox_steps::lease_lost, "the lease is over, and another worker may have the event");
+    log_each(found.too_long, outbox_steps::run_too_long, "the attempt exceeds its maximum run time");
+    log_each(found.lost, outbox_steps::lease_lost, "the lease is over, and another worker may have the event");
     return parts_.store().maintain(maintained_at_once);
   }
 
@@ -148,7 +148,7 @@ class worker {
     }
     report.released += released_.exchange(0);
     report.lost_breadcrumbs += lost_breadcrumbs_.exchange(0);
-    report.lost_breadcrumbs += say_stopped(report);
+    report.lost_breadcrumbs += log_stopped(report);
     if (first_failure) {
       std::rethrow_exception(first_failure);
     }
@@ -165,7 +165,7 @@ class worker {
         const bool may_find_more = mine.step(stop, executor_type::step_end::when_nothing_is_left);
         if (failures > 0) {
           failures = 0;
-          say(outbox_steps::store_resumed, breadcrumb_status::succeeded, {});
+          log(outbox_steps::store_resumed, breadcrumb_status::succeeded, {});
         }
         if (may_find_more) {
           continue;
@@ -181,7 +181,7 @@ class worker {
         }
         wait = pause_.delay(++failures, parts_.options.random());
         if (failures == 1 || wait == longest_pause) {
-          say(outbox_steps::store_paused, breadcrumb_status::retrying, error.what());
+          log(outbox_steps::store_paused, breadcrumb_status::retrying, error.what());
         }
       }
       parts_.store().signal().wait(seen, wait, !mine.is_empty() ? giving_up : stop);
@@ -210,30 +210,30 @@ class worker {
         }
         wait = std::clamp(next - parts_.store().now(), std::chrono::milliseconds{1}, every);
       } catch (const store_error& error) {
-        say(outbox_steps::heartbeat_failed, breadcrumb_status::retrying, error.what());
+        log(outbox_steps::heartbeat_failed, breadcrumb_status::retrying, error.what());
       }
       nobody_wakes.wait(0, wait, no_more);
     }
   }
 
-  std::uint64_t say_stopped(const worker_report& report) {
+  std::uint64_t log_stopped(const worker_report& report) {
     const bool is_clean = report.left_running == 0 && report.left_unsettled == 0;
-    return parts_.crumbs().say(outbox_steps::stopped,
-                               is_clean ? breadcrumb_status::succeeded : breadcrumb_status::warned,
-                               is_clean ? std::string{}
-                                        : fmt::format("{} attempts still ran at the deadline, {} were not stored",
-                                                      report.left_running, report.left_unsettled));
+    return parts_.breadcrumbs().log(outbox_steps::stopped,
+                                    is_clean ? breadcrumb_status::succeeded : breadcrumb_status::warned,
+                                    is_clean ? std::string{}
+                                             : fmt::format("{} attempts still ran at the deadline, {} were not stored",
+                                                           report.left_running, report.left_unsettled));
   }
 
-  void say(std::string_view step, breadcrumb_status status, std::string_view text) {
-    lost_breadcrumbs_ += parts_.crumbs().say(step, status, text);
+  void log(std::string_view step, breadcrumb_status status, std::string_view text) {
+    lost_breadcrumbs_ += parts_.breadcrumbs().log(step, status, text);
   }
 
-  void say_of_each(const std::vector<lease_manager::event_name_and_id>& events, std::string_view step,
-                   std::string_view text) {
+  void log_each(const std::vector<lease_manager::event_name_and_id>& events, std::string_view step,
+                std::string_view text) {
     for (const auto& each : events) {
       lost_breadcrumbs_ +=
-          parts_.crumbs().say_of(step, breadcrumb_status::failed, each.name, each.id, each.correlation_id, text);
+          parts_.breadcrumbs().log_of(step, breadcrumb_status::failed, each.name, each.id, each.correlation_id, text);
     }
   }
 

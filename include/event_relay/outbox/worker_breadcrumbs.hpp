@@ -39,12 +39,12 @@ class worker_breadcrumbs {
   worker_breadcrumbs(Sink& sink, const breadcrumb_sources& sources) : sink_{sink}, sources_{sources} {}
 
   /// Of no event in particular. Returns how many breadcrumbs were lost, 0 or 1; the others do the same.
-  std::uint64_t say(std::string_view step, breadcrumb_status status, std::string_view text) {
+  std::uint64_t log(std::string_view step, breadcrumb_status status, std::string_view text) {
     return record({.source = sources_.worker, .step = step, .correlation_id = {}, .status = status, .error = text});
   }
 
   /// Of an event, by name.
-  std::uint64_t say_of(std::string_view step, breadcrumb_status status, std::string_view name, std::string_view id,
+  std::uint64_t log_of(std::string_view step, breadcrumb_status status, std::string_view name, std::string_view id,
                        std::string_view correlation, std::string_view text) {
     return record({.source = sources_.worker,
                    .step = step,
@@ -98,9 +98,9 @@ class worker_breadcrumbs {
     return parsed && parsed->view() == correlation ? correlation : std::string_view{};
   }
 
-  std::uint64_t record(const breadcrumb& crumb) noexcept {
+  std::uint64_t record(const breadcrumb& logged) noexcept {
     try {
-      sink_.record(crumb);
+      sink_.record(logged);
       return 0;
     } catch (...) {
       return 1;

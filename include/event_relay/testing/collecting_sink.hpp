@@ -33,18 +33,18 @@ struct collected_breadcrumb {
 /// A handle: its copies share one collection. Thread-safe.
 class collecting_sink {
  public:
-  void record(const breadcrumb& crumb) {
+  void record(const breadcrumb& logged) {
     fmt::memory_buffer json;
-    append_json(json, crumb);
+    append_json(json, logged);
     const std::lock_guard lock{shared_->mutex};
     shared_->kept.push_back(
-        {.source = std::string{crumb.source},
-         .step = std::string{crumb.step},
-         .correlation_id = std::string{crumb.correlation_id},
-         .status = crumb.status,
-         .retry = crumb.retry != nullptr ? std::optional{*crumb.retry} : std::nullopt,
-         .dead_letter = crumb.dead_letter != nullptr ? std::optional{*crumb.dead_letter} : std::nullopt,
-         .error = std::string{crumb.error},
+        {.source = std::string{logged.source},
+         .step = std::string{logged.step},
+         .correlation_id = std::string{logged.correlation_id},
+         .status = logged.status,
+         .retry = logged.retry != nullptr ? std::optional{*logged.retry} : std::nullopt,
+         .dead_letter = logged.dead_letter != nullptr ? std::optional{*logged.dead_letter} : std::nullopt,
+         .error = std::string{logged.error},
          .json = fmt::to_string(json)});
   }
 
