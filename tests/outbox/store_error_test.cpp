@@ -36,7 +36,7 @@ const cause causes[] = {
     {store_errc::foreign_schema, "tables of the outbox's names are not the outbox's", false},
     {store_errc::in_memory, "the database is in memory", false},
     {store_errc::connection_lost, "the connection to the database is lost", true},
-    {store_errc::refused, "the database refused", false},
+    {store_errc::rejected, "rejected by the database", false},
 };
 
 static_assert(std::is_error_code_enum_v<store_errc>);

@@ -115,7 +115,7 @@ TEST_CASE("postgres append: a connection in pipeline mode, busy, or in another e
   bench on;
   const auto is_refused = [&](std::string_view why) {
     const store_refusal said = refusal_of_append(on);
-    CHECK(said.cause == make_error_code(store_errc::refused));
+    CHECK(said.cause == make_error_code(store_errc::rejected));
     CHECK(contains(said.text, why));
   };
   on.sql().run("SET client_encoding = 'LATIN1'");
@@ -220,7 +220,7 @@ TEST_CASE("postgres append: text that is no UTF-8, refused by the server, and no
   bad.payload = "\xff";
   on.begin();
   const store_refusal refused = store_refusal_of([&] { on.append("good", bad); });
-  CHECK(refused.cause == make_error_code(store_errc::refused));
+  CHECK(refused.cause == make_error_code(store_errc::rejected));
   CHECK(contains(refused.text, "appending 2 events"));
   on.commit();
   CHECK(on.seen("good") == "gone");

@@ -50,8 +50,8 @@ static_assert(cause_of("53100") == store_errc::storage_full);
 static_assert(cause_of("25006") == store_errc::read_only);
 static_assert(cause_of("58030") == store_errc::input_output);
 static_assert(cause_of("XX001") == store_errc::corrupt);
-static_assert(cause_of("23505") == store_errc::refused);
-static_assert(cause_of("") == store_errc::refused);
+static_assert(cause_of("23505") == store_errc::rejected);
+static_assert(cause_of("") == store_errc::rejected);
 
 std::vector<std::string> texts(connection& on, std::string_view sql, const auto&... parameters) {
   std::vector<std::string> all;
@@ -98,7 +98,7 @@ TEST_CASE("postgres::connection: a text with NUL, refused before it is cut short
 TEST_CASE("postgres::connection: an error with its cause, its SQLSTATE, the step and the server's text") {
   connection on{conninfo{test_server()}};
   const auto refused = store_refusal_of([&] { on.execute("SELECT 1 / $1::int", 0); });
-  CHECK(refused.cause == make_error_code(store_errc::refused));
+  CHECK(refused.cause == make_error_code(store_errc::rejected));
   CHECK(contains(refused.text, "running \"SELECT 1 / $1::int\""));
   CHECK(contains(refused.text, "division by zero"));
   CHECK(contains(refused.text, "SQLSTATE 22012"));
@@ -142,7 +142,7 @@ TEST_CASE("postgres::transaction: undone where it is left, and a failed one is n
     postgres::transaction failed{on};
     on.execute("INSERT INTO t VALUES (1)");
     CHECK_THROWS_AS(on.execute("INSERT INTO t VALUES (1)"), postgres::error);
-    CHECK(store_refusal_of([&] { failed.commit(); }).cause == make_error_code(store_errc::refused));
+    CHECK(store_refusal_of([&] { failed.commit(); }).cause == make_error_code(store_errc::rejected));
   }
   CHECK(on.integer("SELECT count(*) FROM t", -1) == 0);
   postgres::transaction good{on};

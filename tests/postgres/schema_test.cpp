@@ -140,7 +140,7 @@ TEST_CASE("postgres schema: a schema that is not there, or may not be written, r
   const store_refusal refused = store_refusal_of([] {
     store<>{test_server(), {.names = {.schema = "nowhere"}, .hints = wake_ups::polling}};
   });
-  CHECK(refused.cause == make_error_code(store_errc::refused));
+  CHECK(refused.cause == make_error_code(store_errc::rejected));
   CHECK(contains(refused.text, "\"nowhere\" does not exist"));
 }
 

@@ -74,10 +74,10 @@ static_assert(cause_of(SQLITE_CANTOPEN_ISDIR) == store_errc::cannot_open);
 static_assert(cause_of(SQLITE_CORRUPT) == store_errc::corrupt);
 static_assert(cause_of(SQLITE_CORRUPT_INDEX) == store_errc::corrupt);
 static_assert(cause_of(SQLITE_NOTADB) == store_errc::corrupt);
-static_assert(cause_of(SQLITE_ERROR) == store_errc::refused);
-static_assert(cause_of(SQLITE_CONSTRAINT_UNIQUE) == store_errc::refused);
-static_assert(cause_of(SQLITE_NOMEM) == store_errc::refused);
-static_assert(cause_of(SQLITE_MISUSE) == store_errc::refused);
+static_assert(cause_of(SQLITE_ERROR) == store_errc::rejected);
+static_assert(cause_of(SQLITE_CONSTRAINT_UNIQUE) == store_errc::rejected);
+static_assert(cause_of(SQLITE_NOMEM) == store_errc::rejected);
+static_assert(cause_of(SQLITE_MISUSE) == store_errc::rejected);
 
 // A database of its own, with a table of anything.
 struct database_file {
@@ -171,7 +171,7 @@ TEST_CASE("statement: one that failed or whose visit threw, as good as new") {
   const auto insert = [&](int id) { file.first.execute("INSERT INTO once VALUES (?)", id); };
   insert(1);
   const store_refusal answer = store_refusal_of([&] { insert(1); });
-  CHECK(answer.cause == store_errc::refused);
+  CHECK(answer.cause == store_errc::rejected);
   CHECK(contains(answer.text, "UNIQUE constraint failed: once.id"));
   CHECK(contains(answer.text, "running \"INSERT INTO once VALUES (?)\""));
   CHECK(contains(answer.text, fmt::format("result code {}", SQLITE_CONSTRAINT_PRIMARYKEY)));
@@ -185,7 +185,7 @@ TEST_CASE("statement: one that failed or whose visit threw, as good as new") {
 TEST_CASE("statement: text that is no SQL, refused with the text and SQLite's own") {
   database_file file;
   const store_refusal answer = store_refusal_of([&] { file.first.execute("SELEC 1"); });
-  CHECK(answer.cause == store_errc::refused);
+  CHECK(answer.cause == store_errc::rejected);
   CHECK(contains(answer.text, "preparing \"SELEC 1\""));
   CHECK(contains(answer.text, "syntax error"));
 }
@@ -193,7 +193,7 @@ TEST_CASE("statement: text that is no SQL, refused with the text and SQLite's ow
 TEST_CASE("statement: no SQL at all, refused") {
   database_file file;
   for (const char* const sql : {"", " ", "-- a comment"}) {
-    CHECK(store_refusal_of([&] { file.first.execute(sql); }).cause == store_errc::refused);
+    CHECK(store_refusal_of([&] { file.first.execute(sql); }).cause == store_errc::rejected);
   }
 }
 
@@ -339,7 +339,7 @@ TEST_CASE("immediate_transaction: within another, refused, and the other as it w
   database_file file;
   immediate_transaction outer{file.first};
   file.first.execute("INSERT INTO things VALUES (1)");
-  CHECK(store_refusal_of([&] { immediate_transaction{file.first}; }).cause == store_errc::refused);
+  CHECK(store_refusal_of([&] { immediate_transaction{file.first}; }).cause == store_errc::rejected);
   CHECK(file.first.is_in_transaction());
   outer.commit();
   CHECK(file.count() == 1);
@@ -354,7 +354,7 @@ TEST_CASE("immediate_transaction: a commit that SQLite refuses, undone") {
     immediate_transaction refused_one{file.first};
     file.first.execute("INSERT INTO children VALUES (1)");
     const store_refusal answer = store_refusal_of([&] { refused_one.commit(); });
-    CHECK(answer.cause == store_errc::refused);
+    CHECK(answer.cause == store_errc::rejected);
     CHECK(contains(answer.text, "FOREIGN KEY constraint failed"));
     CHECK(file.first.is_in_transaction());
   }
@@ -432,7 +432,7 @@ TEST_CASE("savepoint: its transaction rolled back meanwhile, left in peace and n
   {
     savepoint gone{file.first.handle()};
     file.first.execute("ROLLBACK");
-    CHECK(store_refusal_of([&] { gone.release(); }).cause == store_errc::refused);
+    CHECK(store_refusal_of([&] { gone.release(); }).cause == store_errc::rejected);
   }
   CHECK_FALSE(file.first.is_in_transaction());
 }
@@ -447,7 +447,7 @@ TEST_CASE("throw_error: the cause, the step, SQLite's own text and its precise c
   const int code = sqlite3_exec(file.first.handle(), "INSERT INTO once VALUES (1)", nullptr, nullptr, nullptr);
   CHECK(code == SQLITE_CONSTRAINT);
   const store_refusal precise = store_refusal_of([&] { sqlite::throw_error(file.first.handle(), code, "doing this"); });
-  CHECK(precise.cause == store_errc::refused);
+  CHECK(precise.cause == store_errc::rejected);
   CHECK(precise.text ==
         fmt::format("sqlite, doing this: UNIQUE constraint failed: once.id (result code {}): the database refused",
                     SQLITE_CONSTRAINT_PRIMARYKEY));

@@ -181,14 +181,14 @@ TEST_CASE("sqlite::ordering: a second head of a key, refused by the database its
                        std::string{id});
     });
   };
-  CHECK(make_head("b") == store_errc::refused);
+  CHECK(make_head("b") == store_errc::rejected);
   on.claim_one();
-  CHECK(make_head("b") == store_errc::refused);
+  CHECK(make_head("b") == store_errc::rejected);
   on.clock().advance(30s);
   on.look();
-  CHECK(make_head("b") == store_errc::refused);
+  CHECK(make_head("b") == store_errc::rejected);
   on.settle(bench::bury_holding(on.claim_orphan()));
-  CHECK(make_head("b") == store_errc::refused);
+  CHECK(make_head("b") == store_errc::rejected);
   CHECK(on.seen("b") == "blocked 0");
 }
 
@@ -201,7 +201,7 @@ TEST_CASE("sqlite::ordering: ready, leased or orphan without being the head, ref
     for (const char* const sql : {"UPDATE event_relay_events SET state = ? WHERE id = 'b'",
                                   "UPDATE event_relay_events SET state = ?, heads_key = 'another' WHERE id = 'b'",
                                   "UPDATE event_relay_events SET state = ?, heads_key = NULL WHERE id = 'a'"}) {
-      CHECK(refusal_cause([&] { on.sql().execute(sql, state); }) == store_errc::refused);
+      CHECK(refusal_cause([&] { on.sql().execute(sql, state); }) == store_errc::rejected);
     }
   }
   CHECK(on.seen("a") == "leased 1 until 30000");

@@ -138,7 +138,7 @@ TEST_CASE("schema: a step that fails on tables of version 1, left as they were")
   database_file file;
   run(file.first, tables_of_version(1) + "; CREATE TABLE event_relay_outcomes (id TEXT)");
   const auto before = schema_of(file.first);
-  CHECK(contains(answer_of(file.first, store_errc::refused), "version 2"));
+  CHECK(contains(answer_of(file.first, store_errc::rejected), "version 2"));
   CHECK(schema_of(file.first) == before);
   CHECK(sqlite::detail::version_of(file.first) == 1);
 }
@@ -263,7 +263,7 @@ TEST_CASE("schema: a step that fails, nothing made and SQLite's own text") {
   database_file file;
   run(file.first, "CREATE TABLE bookings (id TEXT); CREATE INDEX event_relay_suspects ON bookings (id)");
   const auto before = schema_of(file.first);
-  const std::string said = answer_of(file.first, store_errc::refused);
+  const std::string said = answer_of(file.first, store_errc::rejected);
   CHECK(contains(said, "event_relay_suspects already exists"));
   CHECK(contains(said, "version 1"));
   CHECK(schema_of(file.first) == before);

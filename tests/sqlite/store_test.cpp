@@ -250,9 +250,9 @@ TEST_CASE("sqlite::store: append, the host's last_insert_rowid as it was where t
   on.begin();
   on.sql().run("INSERT INTO texts (rowid, text) VALUES (77, 'booking')");
   const int longest = sqlite3_limit(on.host(), SQLITE_LIMIT_LENGTH, 10'000);
-  CHECK(refusal_cause([&] { on.append(huge("a")); }) == store_errc::refused);
+  CHECK(refusal_cause([&] { on.append(huge("a")); }) == store_errc::rejected);
   CHECK(sqlite3_last_insert_rowid(on.host()) == 77);
-  CHECK(refusal_cause([&] { on.append("b", huge("a")); }) == store_errc::refused);
+  CHECK(refusal_cause([&] { on.append("b", huge("a")); }) == store_errc::rejected);
   CHECK(sqlite3_last_insert_rowid(on.host()) == 77);
   sqlite3_limit(on.host(), SQLITE_LIMIT_LENGTH, longest);
   on.commit();
@@ -264,7 +264,7 @@ TEST_CASE("sqlite::store: append, refused in the middle of a batch: nothing of i
   on.sql().run("INSERT INTO texts VALUES ('booking')");
   on.append("a");
   const int longest = sqlite3_limit(on.host(), SQLITE_LIMIT_LENGTH, 10'000);
-  CHECK(refusal_cause([&] { on.append("b", huge("c")); }) == store_errc::refused);
+  CHECK(refusal_cause([&] { on.append("b", huge("c")); }) == store_errc::rejected);
   sqlite3_limit(on.host(), SQLITE_LIMIT_LENGTH, longest);
   CHECK(on.append("c") == answers{append_status::appended});
   on.commit();
@@ -818,7 +818,7 @@ TEST_CASE("sqlite::store: refused half-way, nothing of it stored") {
     REQUIRE(refuse(on, "old.id = 'c'") == SQLITE_OK);
     const std::vector settlements{bench::end_writing(claims[0], "never"), bench::end_with(claims[1], {record_of("d")})};
     const store_refusal answer = store_refusal_of([&] { on.store().exchange(settlements, {10, 30s}); });
-    CHECK(answer.cause == store_errc::refused);
+    CHECK(answer.cause == store_errc::rejected);
     CHECK(contains(answer.text, "half-way"));
     CHECK(on.written().empty());
     CHECK(on.seen("d") == "gone");
@@ -826,16 +826,16 @@ TEST_CASE("sqlite::store: refused half-way, nothing of it stored") {
   SECTION("a turn that cannot recover a lease") {
     on.clock().advance(30s);
     REQUIRE(refuse(on, "old.id = 'b'") == SQLITE_OK);
-    CHECK(refusal_cause([&] { on.claim(); }) == store_errc::refused);
+    CHECK(refusal_cause([&] { on.claim(); }) == store_errc::rejected);
   }
   SECTION("renew") {
     REQUIRE(refuse(on, "old.id = 'b'") == SQLITE_OK);
-    CHECK(refusal_cause([&] { on.store().renew(leases_of(claims), 1h); }) == store_errc::refused);
+    CHECK(refusal_cause([&] { on.store().renew(leases_of(claims), 1h); }) == store_errc::rejected);
   }
   SECTION("release") {
     REQUIRE(refuse(on, "old.id = 'b'") == SQLITE_OK);
     const std::uint64_t before = on.hints();
-    CHECK(refusal_cause([&] { on.store().release(leases_of(claims)); }) == store_errc::refused);
+    CHECK(refusal_cause([&] { on.store().release(leases_of(claims)); }) == store_errc::rejected);
     CHECK(on.hints() == before);
   }
   CHECK(on.seen("a") == "leased 1 until 30000");
@@ -924,7 +924,7 @@ TEST_CASE("sqlite::store: a file that cannot be put into WAL mode, refused") {
     REQUIRE(sqlite3_vfs_register(sqlite3_vfs_find("unix-dotfile"), 1) == SQLITE_OK);
     const store_refusal answer = store_refusal_of([&] { sqlite::store<>{path, no_waiting}; });
     sqlite3_vfs_register(usual, 1);
-    CHECK(answer.cause == store_errc::refused);
+    CHECK(answer.cause == store_errc::rejected);
     CHECK(contains(answer.text, "WAL"));
     CHECK(contains(answer.text, path));
   }

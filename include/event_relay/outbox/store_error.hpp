@@ -23,7 +23,7 @@ enum class store_errc {
   foreign_schema,   ///< tables of these names are there and are not the library's
   in_memory,        ///< a database in memory cannot outlive its process, nor be shared by connections
   connection_lost,  ///< the server cannot be reached, or the connection to it broke; retryable
-  refused,          ///< any other refusal; the text says what the database said
+  rejected,         ///< rejected by the database for any other reason; the text says what the database said
 };
 
 namespace detail {
@@ -48,7 +48,7 @@ class store_error_category final : public std::error_category {
       case store_errc::foreign_schema: return "tables of the outbox's names are not the outbox's";
       case store_errc::in_memory: return "the database is in memory";
       case store_errc::connection_lost: return "the connection to the database is lost";
-      case store_errc::refused: return "the database refused";
+      case store_errc::rejected: return "rejected by the database";
     }
     return "unknown";
   }

@@ -57,15 +57,16 @@ inline void require_open_transaction(PGconn* host) {
                         "postgres: a statement of the host's transaction has failed, so nothing can be appended to it; "
                         "roll it back"};
     case PQTRANS_ACTIVE:
-      throw store_error{store_errc::refused, "postgres: a command of the host is still running on its connection"};
+      throw store_error{store_errc::rejected, "postgres: a command of the host is still running on its connection"};
     case PQTRANS_UNKNOWN: throw store_error{store_errc::connection_lost, "postgres: the host's connection is lost"};
   }
   if (PQpipelineStatus(host) != PQ_PIPELINE_OFF) {
-    throw store_error{store_errc::refused, "postgres: the host's connection is in pipeline mode; append outside of it"};
+    throw store_error{store_errc::rejected,
+                      "postgres: the host's connection is in pipeline mode; append outside of it"};
   }
   const char* const encoding = PQparameterStatus(host, "client_encoding");
   if (encoding != nullptr && std::string_view{encoding} != "UTF8") {
-    throw store_error{store_errc::refused,
+    throw store_error{store_errc::rejected,
                       fmt::format("postgres: the host's connection speaks {}, and events are UTF-8; connect with "
                                   "client_encoding=UTF8",
                                   encoding)};

@@ -34,7 +34,7 @@ constexpr store_errc cause_of(std::string_view sqlstate) {
   if (sqlstate.starts_with("XX")) {
     return store_errc::corrupt;
   }
-  return store_errc::refused;
+  return store_errc::rejected;
 }
 
 /// A `store_error` that knows what the server called it.

@@ -81,7 +81,7 @@ class exchange_step {
       settle_writes_alone(open, answer);
       std::erase_if(open, [](const settlement_type* each) { return each->write != nullptr; });
       if (try_together(open, request, result, answer)) {
-        throw store_error{store_errc::refused, "postgres: a settlement without a write failed as one"};
+        throw store_error{store_errc::rejected, "postgres: a settlement without a write failed as one"};
       }
     }
     for (const settlement_type& each : all) {

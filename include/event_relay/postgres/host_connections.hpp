@@ -30,7 +30,7 @@ class commit_hook {
       return *static_cast<commit_hook*>(known);
     }
     if (PQregisterEventProc(host, handle, "event_relay", nullptr) == 0) {
-      throw store_error{store_errc::refused, "postgres: libpq refused to tell of the connection's events"};
+      throw store_error{store_errc::rejected, "postgres: libpq refused to tell of the connection's events"};
     }
     auto made = std::make_unique<commit_hook>();
     PQsetInstanceData(host, handle, made.get());

@@ -210,8 +210,8 @@ class store {
     detail::require_valid(options);
     connection first{to};
     if (PQserverVersion(first.handle()) < 130'000) {
-      throw store_error{store_errc::refused, fmt::format("postgres: the server is version {}, must be 13 or later",
-                                                         PQserverVersion(first.handle()) / 10'000)};
+      throw store_error{store_errc::rejected, fmt::format("postgres: the server is version {}, must be 13 or later",
+                                                          PQserverVersion(first.handle()) / 10'000)};
     }
     if (options.names.schema.empty()) {
       if (options.on_open) {
@@ -219,7 +219,7 @@ class store {
       }
       first.query("SELECT current_schema()", [&](const row& at) { options.names.schema = at.text(0); });
       if (options.names.schema.empty()) {
-        throw store_error{store_errc::refused, "postgres: the search_path leads to no schema; name one"};
+        throw store_error{store_errc::rejected, "postgres: the search_path leads to no schema; name one"};
       }
     }
     return options;

@@ -24,7 +24,7 @@ class transaction {
   void commit() {
     if (PQtransactionStatus(on_.handle()) == PQTRANS_INERROR) {
       // The server would answer COMMIT with a rollback and call that a success.
-      throw error{store_errc::refused,
+      throw error{store_errc::rejected,
                   "postgres: a statement of the transaction has failed, so it cannot be committed"};
     }
     on_.run("COMMIT");

@@ -26,7 +26,7 @@ inline const std::string& require_file(const std::string& path) {
 inline void set_wal_mode(connection& database, const std::string& path) {
   database.query("PRAGMA journal_mode = WAL", [&](const row& mode) {
     if (mode.text(0) != "wal") {
-      throw store_error{store_errc::refused,
+      throw store_error{store_errc::rejected,
                         fmt::format("sqlite: {} cannot be put into WAL mode, it stays in {}", path, mode.text(0))};
     }
   });

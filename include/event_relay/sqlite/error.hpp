@@ -27,7 +27,7 @@ constexpr store_errc cause_of(int code) {
     case SQLITE_CANTOPEN: return store_errc::cannot_open;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return store_errc::corrupt;
-    default: return store_errc::refused;
+    default: return store_errc::rejected;
   }
 }
 

@@ -117,7 +117,7 @@ inline std::int64_t version_of(connection& database) {
       return version;
     }
   } catch (const store_error& error) {
-    if (error.code() != make_error_code(store_errc::refused)) {
+    if (error.code() != make_error_code(store_errc::rejected)) {
       throw;
     }
   }

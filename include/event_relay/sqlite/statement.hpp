@@ -60,10 +60,10 @@ class statement {
     std::string_view rest = sql;
     prepared_ = prepare(rest);
     if (!prepared_) {
-      throw store_error{store_errc::refused, fmt::format("sqlite: \"{}\" is no statement", sql)};
+      throw store_error{store_errc::rejected, fmt::format("sqlite: \"{}\" is no statement", sql)};
     }
     if (!rest.empty() && prepare(rest)) {  // white space and comments make none
-      throw store_error{store_errc::refused, fmt::format("sqlite: \"{}\" is more than one statement", sql)};
+      throw store_error{store_errc::rejected, fmt::format("sqlite: \"{}\" is more than one statement", sql)};
     }
   }
 
