@@ -67,7 +67,7 @@ class queue_in_file {
   void fill(queue with, std::size_t count) {
     append(count, "queued", [&](event_record& each, std::size_t) {
       each.ordering_key = with == queue::key_in_backoff ? "stuck" : "";
-      each.name = with == queue::for_limit ? "waits.for.quota" : each.name;
+      each.name = with == queue::for_limit ? "waits.for.limit" : each.name;
       if (with == queue::scheduled) {
         each.available_at = store_.now() + 24h;
       }
@@ -89,11 +89,11 @@ class queue_in_file {
   }
 
   // Batches of others from claim to settle; `round` makes their ids new.
-  std::size_t work(int round, const std::vector<claim_limit>& quotas) {
+  std::size_t work(int round, const std::vector<claim_limit>& limits) {
     append(1000, fmt::format("other-{}", round),
            [](event_record& each, std::size_t number) { each.ordering_key = fmt::format("key-{}", number % 500); });
     std::size_t processed = 0;
-    for (auto claims = claim(100, quotas); !claims.empty(); claims = claim(100, quotas)) {
+    for (auto claims = claim(100, limits); !claims.empty(); claims = claim(100, limits)) {
       settle_as(claims, [](settlement&) {});
       processed += claims.size();
     }
@@ -103,8 +103,8 @@ class queue_in_file {
   event_relay::queue_metrics metrics() { return store_.metrics(); }
 
  private:
-  std::vector<claimed_event> claim(std::size_t limit, const std::vector<claim_limit>& quotas = {}) {
-    return store_.exchange({}, {limit, 30s, claim_kind::ordinary, quotas}).claimed;
+  std::vector<claimed_event> claim(std::size_t limit, const std::vector<claim_limit>& limits = {}) {
+    return store_.exchange({}, {limit, 30s, claim_kind::ordinary, limits}).claimed;
   }
   template <class Change>
   void settle_as(const std::vector<claimed_event>& claims, Change change) {
@@ -130,8 +130,8 @@ void work_beside(benchmark::State& state, queue kind) {
   queue_in_file full{folder.file("full")};
   queue_in_file empty{folder.file("empty")};
   full.fill(kind, static_cast<std::size_t>(state.range(0)));
-  const std::vector<claim_limit> quotas =
-      kind == queue::for_limit ? std::vector<claim_limit>{{"waits.for.quota", 0}} : std::vector<claim_limit>{};
+  const std::vector<claim_limit> limits =
+      kind == queue::for_limit ? std::vector<claim_limit>{{"waits.for.limit", 0}} : std::vector<claim_limit>{};
   std::vector<double> ratio;
   std::vector<double> ratio_cpu;
   int round = 0;
@@ -139,7 +139,7 @@ void work_beside(benchmark::State& state, queue kind) {
     std::size_t processed = 0;
     cost of_full;
     cost of_empty;
-    const auto run = [&](queue_in_file& on, cost& of) { of = measured([&] { processed += on.work(round, quotas); }); };
+    const auto run = [&](queue_in_file& on, cost& of) { of = measured([&] { processed += on.work(round, limits); }); };
     run(round % 2 == 0 ? full : empty, round % 2 == 0 ? of_full : of_empty);
     run(round % 2 == 0 ? empty : full, round % 2 == 0 ? of_empty : of_full);
     ++round;

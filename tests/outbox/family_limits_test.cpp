@@ -43,7 +43,7 @@ struct claims_under {
 
   family_reservation reserve(std::size_t limit = 100) { return {limits, claim_kind::ordinary, limit, now, signal}; }
   // What a claim may take; it takes nothing.
-  std::vector<claim_limit> quotas(std::size_t limit = 100) {
+  std::vector<claim_limit> claim_limits(std::size_t limit = 100) {
     const family_reservation reserved = reserve(limit);
     return {reserved.claim_limits().begin(), reserved.claim_limits().end()};
   }
@@ -71,7 +71,7 @@ void append_payments(auto& bench, int count) {
 
 }  // namespace
 
-TEST_CASE("family_limits: without any, no quota, no permit and nothing to wait for") {
+TEST_CASE("family_limits: without any, no claim limit, no permit and nothing to wait for") {
   claims_under on{.limits = {}};
   CHECK(on.limits.empty());
   family_reservation reserved = on.reserve();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Who may run beside whom: shared passes together, a solo pass alone, and none put off for ever.
+// Who may run beside whom: shared passes together, an isolated pass alone, and none put off for ever.
 #include "event_relay/outbox/isolation_lock.hpp"
 
 #include <atomic>
@@ -89,14 +89,14 @@ TEST_CASE("isolation_lock: isolation_is_wanted, from the wish to the end of the 
   CHECK_FALSE(isolation.isolation_is_wanted());
 }
 
-TEST_CASE("isolation_lock: a solo pass while shared ones are held, waits for the last of them") {
+TEST_CASE("isolation_lock: an isolated pass while shared ones are held, waits for the last of them") {
   isolation_lock isolation;
   passage_log log;
   std::optional<shared_pass> one{std::in_place, isolation};
   std::optional<shared_pass> other{std::in_place, isolation};
   std::jthread orphan{[&] {
     const isolated_pass pass{isolation};
-    log.add("solo");
+    log.add("isolated");
   }};
   wait_until_isolation_is_wanted(isolation, log);
   let_others_run();
@@ -105,20 +105,20 @@ TEST_CASE("isolation_lock: a solo pass while shared ones are held, waits for the
   log.add("last shared one over");
   other.reset();
   orphan.join();
-  CHECK(log.text() == "last shared one over, solo");
+  CHECK(log.text() == "last shared one over, isolated");
 }
 
-TEST_CASE("isolation_lock: a shared pass while a solo one waits or runs, comes after it") {
+TEST_CASE("isolation_lock: a shared pass while an isolated one waits or runs, comes after it") {
   isolation_lock isolation;
   passage_log log;
-  std::latch solo_runs{1};
-  std::latch solo_may_end{1};
+  std::latch isolated_runs{1};
+  std::latch isolated_may_end{1};
   std::optional<shared_pass> first{std::in_place, isolation};
   std::jthread orphan{[&] {
     const isolated_pass pass{isolation};
-    solo_runs.count_down();
-    solo_may_end.wait();
-    log.add("solo over");
+    isolated_runs.count_down();
+    isolated_may_end.wait();
+    log.add("isolated over");
   }};
   wait_until_isolation_is_wanted(isolation, log);
   const auto enter = [&] {
@@ -129,14 +129,14 @@ TEST_CASE("isolation_lock: a shared pass while a solo one waits or runs, comes a
   let_others_run();
   log.add("first over");
   first.reset();
-  solo_runs.wait();
+  isolated_runs.wait();
   std::jthread while_it_runs{enter};
   let_others_run();
-  solo_may_end.count_down();
+  isolated_may_end.count_down();
   orphan.join();
   while_it_waits.join();
   while_it_runs.join();
-  CHECK(log.text() == "first over, solo over, shared, shared");
+  CHECK(log.text() == "first over, isolated over, shared, shared");
 }
 
 TEST_CASE("isolation_lock: a pass given up by an exception, free for the next") {
@@ -151,10 +151,10 @@ TEST_CASE("isolation_lock: a pass given up by an exception, free for the next") 
   CHECK(isolation.isolation_is_wanted());
 }
 
-TEST_CASE("isolation_lock: many threads in a random order, a solo run is always alone and all come through") {
+TEST_CASE("isolation_lock: many threads in a random order, an isolated run is always alone and all come through") {
   isolation_lock isolation;
   std::atomic<int> shared_inside = 0;
-  std::atomic<int> solo_inside = 0;
+  std::atomic<int> isolated_inside = 0;
   std::atomic<int> faults = 0;
   std::atomic<int> passed = 0;
   const auto work = [&](unsigned seed) {
@@ -162,14 +162,14 @@ TEST_CASE("isolation_lock: many threads in a random order, a solo run is always 
     for (int round = 0; round < 300; ++round) {
       if (event_relay::uniform(random, 2) == 0) {
         const isolated_pass pass{isolation};
-        faults += ++solo_inside != 1 || shared_inside != 0 ? 1 : 0;
+        faults += ++isolated_inside != 1 || shared_inside != 0 ? 1 : 0;
         std::this_thread::yield();
         faults += shared_inside != 0 ? 1 : 0;
-        --solo_inside;
+        --isolated_inside;
       } else {
         const shared_pass pass{isolation};
         ++shared_inside;
-        faults += solo_inside != 0 ? 1 : 0;
+        faults += isolated_inside != 0 ? 1 : 0;
         std::this_thread::yield();
         --shared_inside;
       }

@@ -78,7 +78,7 @@ struct appends_nothing : memory_store {
   void append(host_transaction&, std::span<const event_record>);
 };
 struct claims_nothing : memory_store {
-  std::vector<settle_result> turn(std::span<const settlement<transaction>>, const claim_request&);
+  std::vector<settle_result> exchange(std::span<const settlement<transaction>>, const claim_request&);
 };
 struct renews_all_or_none : memory_store {
   bool renew(std::span<const lease>, std::chrono::milliseconds);

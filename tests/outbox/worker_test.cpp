@@ -597,7 +597,7 @@ TEST_CASE("worker: orphans and others, neither waits for all of the other") {
   CHECK(bench.handler.ids() == "new-1 evt-1 new-2 evt-2 new-3");
 }
 
-TEST_CASE("worker: a crash in a solo run, counted as the attempt that it was") {
+TEST_CASE("worker: a crash in an isolated run, counted as the attempt that it was") {
   worker_bench bench;
   bench.append(sample_event());
   bench.crash_elsewhere();
@@ -607,11 +607,11 @@ TEST_CASE("worker: a crash in a solo run, counted as the attempt that it was") {
   CHECK(tested.run_once() == worker_report{});
   CHECK(history_of(bench.store, "evt-1") == "1 lease expired");
   CHECK(tested.run_once() == worker_report{.retried = 1});
-  CHECK(bench.log.runs().back().solo);
+  CHECK(bench.log.runs().back().isolated);
   CHECK(history_of(bench.store, "evt-1") == "1 lease expired, 2 busy");
   CHECK(run_to_end(tested, bench) == worker_report{.processed = 1});
   // Once its attempt has ended like any other's, it is no orphan any more.
-  CHECK_FALSE(bench.log.runs().back().solo);
+  CHECK_FALSE(bench.log.runs().back().isolated);
   CHECK(bench.log.runs().back().attempt == 3);
 }
 
@@ -697,9 +697,9 @@ TEST_CASE("worker: one event in a hundred that kills the process, one dead lette
   CHECK(run_with_deaths(bench, [&] { return bench.options(); }) == 4);
   CHECK(state_of(bench.store, "evt-42") == "dead-letter 3 max-attempts-exhausted");
   CHECK(history_of(bench.store, "evt-42") == "1 lease expired, 2 lease expired, 3 lease expired");
-  CHECK(bench.log.count("started evt-42#1 solo") == 1);
-  CHECK(bench.log.count("started evt-42#2 solo") == 1);
-  CHECK(bench.log.count("started evt-42#3 solo") == 1);
+  CHECK(bench.log.count("started evt-42#1 isolated") == 1);
+  CHECK(bench.log.count("started evt-42#2 isolated") == 1);
+  CHECK(bench.log.count("started evt-42#3 isolated") == 1);
   CHECK(bench.log.count("started evt-42#") == 4);
   CHECK(bench.store.written().size() == 99);
   CHECK(bench.log.count("settled") == 100);
@@ -740,7 +740,7 @@ struct random_history {
       const claim_kind kind = one_in(2) ? claim_kind::ordinary : claim_kind::orphan;
       for (const claimed_event& each : bench.claim_elsewhere(kind, 2)) {
         elsewhere.emplace_back(each.record.id, bench.clock.now() + bench.lease);
-        solo_elsewhere[each.record.id] += each.isolated ? 1 : 0;
+        isolated_elsewhere[each.record.id] += each.isolated ? 1 : 0;
       }
     }
     switch (random() % 8) {
@@ -755,9 +755,9 @@ struct random_history {
 
   // Solo claims of the event whose end was never stored: each is a crash that counts.
   std::size_t crashes_of(const std::string& id) {
-    std::size_t count = solo_elsewhere[id];
+    std::size_t count = isolated_elsewhere[id];
     for (const std::string& line : bench.log.lines()) {
-      if (line.find(' ' + id + '#') != std::string::npos && line.find(" solo") != std::string::npos) {
+      if (line.find(' ' + id + '#') != std::string::npos && line.find(" isolated") != std::string::npos) {
         count += line.starts_with("claimed") ? 1 : 0;
         count -= line.starts_with("settled") && !line.ends_with("refused") ? 1 : 0;
       }
@@ -769,7 +769,7 @@ struct random_history {
   std::mt19937 random;
   int deaths_left = 25;
   std::vector<std::pair<std::string, instant>> elsewhere;
-  std::map<std::string, std::size_t> solo_elsewhere;
+  std::map<std::string, std::size_t> isolated_elsewhere;
 };
 
 TEST_CASE("worker: random histories of outcomes and deaths, each event ends once and its attempts add up") {

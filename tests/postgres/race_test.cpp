@@ -437,7 +437,7 @@ TEST_CASE("race: a claim's answer was lost and its lease is over by now, it is n
     bench.clock().advance(30s);
     postgres_fixture::store_type other{test_server(), bench.options(), bench.clock()};
     CHECK(other.exchange({}, {10, 30s}).claimed.empty());
-    CHECK(texts_of(other.exchange({}, {10, 30s, claim_kind::orphan}).claimed) == texts{"evt #1 solo"});
+    CHECK(texts_of(other.exchange({}, {10, 30s, claim_kind::orphan}).claimed) == texts{"evt #1 isolated"});
     CHECK(bench.claim().empty());
   }
 }

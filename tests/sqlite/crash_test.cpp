@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Processes that die at work on one SQLite file, by their own abort() and by SIGKILL at every point of an event's way:
-// nothing is lost, no write is repeated, and a crash counts against the event that ran. Time is a page that they share.
+// Processes that die at work on one SQLite file, by their own abort() and by SIGKILL at every point of an event's
+// lifecycle: nothing is lost, no write is repeated, and a crash counts against the event that ran. Time is a page that
+// they share.
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -51,7 +52,7 @@ struct shared_page {
     char id[40] = {};
     std::uint64_t token = 0;
     attempt_number attempt = 0;
-    bool solo = false;
+    bool isolated = false;
     bool refused = false;
     std::atomic<std::size_t> from{0};
     std::atomic<std::size_t> to{static_cast<std::size_t>(-1)};
@@ -98,7 +99,7 @@ class page_log : public no_observer {
     std::strncpy(made.id, claim.record.id.c_str(), sizeof made.id - 1);
     made.token = claim.held.token;
     made.attempt = claim.attempt;
-    made.solo = claim.solo;
+    made.isolated = claim.isolated;
     made.from = page_->moments++;
   }
   void on_run_ended(const claimed_event& claim, instant) const { run_of(claim).to = page_->moments++; }
@@ -358,12 +359,12 @@ void check_poison(const crash_scene& scene) {
   std::string runs_of_doomed;
   for (const run_log::run& each : scene.runs()) {
     if (each.id == doomed) {
-      runs_of_doomed += fmt::format("{}{} ", each.attempt, each.isolated ? " solo" : "");
+      runs_of_doomed += fmt::format("{}{} ", each.attempt, each.isolated ? " isolated" : "");
     } else {
       CHECK(each.attempt == 1);
     }
   }
-  CHECK(runs_of_doomed == "1 1 solo 2 solo 3 solo ");
+  CHECK(runs_of_doomed == "1 1 isolated 2 isolated 3 isolated ");
   CHECK(faults_of(scene.runs()).empty());
 }
 
@@ -381,7 +382,7 @@ TEST_CASE("sqlite crash: the same on four threads, the orphan alone among them")
   check_poison(scene);
 }
 
-TEST_CASE("sqlite crash: killed once at each point of an event's way, nothing lost and no write repeated") {
+TEST_CASE("sqlite crash: killed once at each point of an event's lifecycle, nothing lost and no write repeated") {
   for (const point deadly : {point::claimed, point::in_handler, point::settling, point::in_write, point::committing,
                              point::committed, point::settled}) {
     CAPTURE(static_cast<int>(deadly));

@@ -129,7 +129,7 @@ TEST_CASE("sqlite scale: a key in backoff with many events behind it, the others
   CHECK(on.steps_of([&] { work_on_ten(on); }) <= alone + a_few);
 }
 
-TEST_CASE("sqlite scale: events that wait for their quota, the others are claimed in the same steps") {
+TEST_CASE("sqlite scale: events that wait for their claim limit, the others are claimed in the same steps") {
   const std::vector<claim_limit> none{{"mail", 0}};
   const auto claim_others = [&](bench& on) {
     on.add("a", "b", "c");

@@ -94,7 +94,7 @@ TEST_CASE("schema: events of version 1 in every state, brought forward, and they
   database_file file;
   run(file.first, tables_of_version(1) + R"(
     INSERT INTO event_relay_events (row, id, name, payload, occurred_at, correlation_id, replayed, state, available_at,
-        attempt, token, failures, leased_until, solo, crashed, dead_since, reason)
+        attempt, token, failures, leased_until, isolated, crashed, dead_since, reason)
       SELECT column1, column2, 'booking.created', '{}', 0, 'corr-1', 0, column3, column4, column5, column6, column7,
           column8, column9, column10, column11, column12 FROM (VALUES
         (1, 'ready', 0, 0, 0, 0, 0, NULL, 0, 0, NULL, NULL), (2, 'later', 0, 5000, 1, 3, 1, NULL, 0, 0, NULL, NULL),
@@ -115,7 +115,7 @@ TEST_CASE("schema: events of version 1 in every state, brought forward, and they
   CHECK_FALSE(store.find("leased").has_value());
   CHECK(claimed(claim_kind::ordinary) == std::vector<std::string>{"ready #1"});
   CHECK(store.find("ready")->token == 10);
-  CHECK(claimed(claim_kind::orphan) == std::vector<std::string>{"orphan #2 solo crashed"});
+  CHECK(claimed(claim_kind::orphan) == std::vector<std::string>{"orphan #2 isolated crashed"});
   const std::vector<redrive_request> again{{"dead", clock.now()}};
   CHECK(store.find("dead")->reason == dead_letter_reason::rejected);
   CHECK_FALSE(store.find("dead")->holds_key);

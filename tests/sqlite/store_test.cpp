@@ -623,7 +623,7 @@ TEST_CASE("sqlite::store: a look that finds nothing to claim, no need of the loc
   CHECK(refusal_cause([&] { on.look(); }) == store_errc::busy);
 }
 
-TEST_CASE("sqlite::store: a look under quotas that finds nothing to claim, in the middle of another thread's write") {
+TEST_CASE("sqlite::store: a look under limits that finds nothing to claim, in the middle of another thread's write") {
   bench on;
   const claim_limit none[] = {{"booking.created", 0}};
   const claim_request limited{.limit = 1, .length = 30s, .limits_by_name = none};
@@ -1066,7 +1066,7 @@ TEST_CASE("sqlite::store: an event removed behind the library's back, its failur
   SECTION("the next one at its row crashes") {
     on.orphan("b");
     on.clock().advance(bench::lease_length);
-    CHECK(text_of(on.claim_orphan()) == "b #2 solo crashed");
+    CHECK(text_of(on.claim_orphan()) == "b #2 isolated crashed");
     CHECK(on.store().find("b")->failures == std::vector<failure_record>{{1, sample_instant + 60s, "lease expired"}});
   }
 }
@@ -1164,7 +1164,7 @@ TEST_CASE("sqlite::store: another process claims, its events held by it alone wh
   clock.advance(29s);
   store.renew(std::vector{mine.at(0).held}, 30s);
   clock.advance(1s);
-  CHECK(texts_of(store.exchange({}, {10, 30s, claim_kind::orphan}).claimed) == texts{"b #1 solo"});
+  CHECK(texts_of(store.exchange({}, {10, 30s, claim_kind::orphan}).claimed) == texts{"b #1 isolated"});
 }
 
 TEST_CASE("sqlite::store: alone at its file, no warning") {

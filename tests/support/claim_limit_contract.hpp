@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The contract of claims with quotas for every event_store: no more events of a name than allowed, and nobody else
+// The contract of claims with limits for every event_store: no more events of a name than allowed, and nobody else
 // kept waiting for that.
 #pragma once
 
@@ -26,14 +26,14 @@ bool register_claim_limit_contract(std::string unit) {
   using namespace event_relay;
   using namespace std::chrono_literals;
   using bench = store_bench<Fixture>;
-  using quotas = std::vector<claim_limit>;
+  using claim_limits = std::vector<claim_limit>;
   using claimed = std::vector<std::string>;
   const contract_registrar test{std::move(unit)};
-  static constexpr auto look = [](bench& on, const quotas& most, std::size_t limit = 100) {
+  static constexpr auto look = [](bench& on, const claim_limits& most, std::size_t limit = 100) {
     return on.store().exchange({}, {limit, bench::lease_length, claim_kind::ordinary, most});
   };
 
-  test("quota, at most so many of a name, the oldest, and all of the others", [] {
+  test("claim limit, at most so many of a name, the oldest, and all of the others", [] {
     bench on;
     on.add(named("m1", "mail"), named("m2", "mail"), named("p1", "push"), named("m3", "mail"), named("p2", "push"));
     CHECK(texts_of(look(on, {{"mail", 2}}).claimed) == claimed{"m1 #1", "m2 #1", "p1 #1", "p2 #1"});
@@ -41,7 +41,7 @@ bool register_claim_limit_contract(std::string unit) {
     CHECK(look(on, {{"mail", 1}}).claimed.empty());
   });
 
-  test("quota, none of a name: it is as if the name's events were not there, nor their instant", [] {
+  test("claim limit, none of a name: it is as if the name's events were not there, nor their instant", [] {
     bench on;
     on.add(named("m1", "mail"));
     CHECK(look(on, {{"mail", 0}}).claimed.empty());
@@ -51,7 +51,7 @@ bool register_claim_limit_contract(std::string unit) {
     CHECK(texts_of(look(on, {{"push", 0}}).claimed) == claimed{"m1 #1"});
   });
 
-  test("quota, oldest first over all names, up to the limit", [] {
+  test("claim limit, oldest first over all names, up to the limit", [] {
     bench on;
     on.add(named("1", "c"), named("2", "a"), named("3", "b"), named("4", "a"), named("5", "c"));
     CHECK(texts_of(look(on, {{"a", 1}}, 3).claimed) == claimed{"1 #1", "2 #1", "3 #1"});
@@ -59,7 +59,7 @@ bool register_claim_limit_contract(std::string unit) {
     CHECK(texts_of(look(on, {{"a", 1}}, 3).claimed) == claimed{"5 #1"});
   });
 
-  test("quota, by instant first, and by append where that is the same", [] {
+  test("claim limit, by instant first, and by append where that is the same", [] {
     bench on;
     event_record late = named("late", "a");
     late.available_at = on.clock().now() + 5s;
@@ -71,7 +71,7 @@ bool register_claim_limit_contract(std::string unit) {
     CHECK(texts_of(look(on, {{"a", 5}, {"b", 5}}).claimed) == claimed{"soon #1", "late #1"});
   });
 
-  test("quota, next due: of names with a quota left, and of leases", [] {
+  test("claim limit, next due: of names with a claim limit left, and of leases", [] {
     bench on;
     event_record later = named("later", "b");
     later.available_at = on.clock().now() + 7s;
@@ -83,26 +83,26 @@ bool register_claim_limit_contract(std::string unit) {
     CHECK(texts_of(look(on, {{"a", 2}}).claimed) == claimed{"a2 #1"});
   });
 
-  test("quota, larger than the limit: the limit", [] {
+  test("claim limit, larger than the limit: the limit", [] {
     bench on;
     on.add(named("1", "a"), named("2", "a"), named("3", "a"));
     CHECK(look(on, {{"a", 1'000}}, 2).claimed.size() == 2);
   });
 
-  test("quota, an orphan is claimed whatever its name's", [] {
+  test("claim limit, an orphan is claimed whatever its name's", [] {
     bench on;
     on.add(named("m1", "mail"));
     on.claim_one();
     on.clock().advance(bench::lease_length);
-    const quotas none{{"mail", 0}};
+    const claim_limits none{{"mail", 0}};
     const exchange_result ordinary = on.store().exchange({}, {10, bench::lease_length, claim_kind::ordinary, none});
     CHECK(ordinary.claimed.empty());
     CHECK(ordinary.orphans_waiting);
     CHECK(texts_of(on.store().exchange({}, {10, bench::lease_length, claim_kind::orphan, none}).claimed) ==
-          claimed{"m1 #1 solo"});
+          claimed{"m1 #1 isolated"});
   });
 
-  test("quota, only the heads of keys count", [] {
+  test("claim limit, only the heads of keys count", [] {
     bench on;
     const auto keyed_as = [](std::string name, std::string id, std::string key) {
       event_record record = named(std::move(id), std::move(name));
@@ -116,18 +116,18 @@ bool register_claim_limit_contract(std::string unit) {
     CHECK(texts_of(look(on, {{"a", 0}}).claimed) == claimed{"4 #1"});
   });
 
-  test("quota, settled and claimed in one exchange", [] {
+  test("claim limit, settled and claimed in one exchange", [] {
     bench on;
     on.add(named("1", "a"), named("2", "a"), named("3", "b"));
     const auto first = look(on, {{"a", 1}, {"b", 0}}).claimed;
     const std::vector<typename bench::settlement> ends{bench::retry(first.at(0))};
-    const quotas most{{"a", 1}, {"b", 0}};
+    const claim_limits most{{"a", 1}, {"b", 0}};
     const exchange_result result = on.store().exchange(ends, {10, bench::lease_length, claim_kind::ordinary, most});
     CHECK(result.settled.at(0).status == settle_status::applied);
     CHECK(texts_of(result.claimed) == claimed{"1 #2"});
   });
 
-  test("quota, by chance: what a claim without them would give, less what is too much", [] {
+  test("claim limit, by chance: what a claim without them would give, less what is too much", [] {
     for (std::uint32_t seed = 1; seed <= 20; ++seed) {
       INFO("seed " << seed);
       std::mt19937 draw{seed};
@@ -141,7 +141,7 @@ bool register_claim_limit_contract(std::string unit) {
       }
       std::stable_sort(due.begin(), due.end(),
                        [](const auto& one, const auto& other) { return *one.available_at < *other.available_at; });
-      const quotas most{{"n0", draw() % 4}, {"n1", draw() % 20}, {"n3", 0}};
+      const claim_limits most{{"n0", draw() % 4}, {"n1", draw() % 20}, {"n3", 0}};
       const std::size_t limit = 1 + draw() % 40;
       std::map<std::string, std::size_t> taken;
       claimed expected;

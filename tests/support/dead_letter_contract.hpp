@@ -522,7 +522,7 @@ void register_redrive_contract(const contract_registrar& test) {
     CHECK_FALSE(on.letters.redrive("a"));
   });
 
-  test("redrive, whose last attempt was a crash: an ordinary event, neither solo nor crashed", [] {
+  test("redrive, whose last attempt was a crash: an ordinary event, neither isolated nor crashed", [] {
     bench on;
     on.orphan("a");
     on.clock().advance(bench::lease_length);

@@ -475,25 +475,25 @@ void register_head_contract(const contract_registrar& test) {
     CHECK(on.claimed() == texts{"b #1"});
   });
 
-  test("key, an expired lease: its orphan and its solo attempts keep the others waiting", [] {
+  test("key, an expired lease: its orphan and its isolated attempts keep the others waiting", [] {
     bench on;
     const auto lost = on.claim_one();
     on.clock().advance(30s);
     CHECK(on.claim().empty());
-    const auto solo = on.claim_orphan();
-    CHECK(text_of(solo) == "a #1 solo");
+    const auto isolated = on.claim_orphan();
+    CHECK(text_of(isolated) == "a #1 isolated");
     CHECK(on.claim().empty());
     on.clock().advance(30s);
     CHECK(on.claim().empty());
     CHECK(on.seen("b") == "blocked 0");
     CHECK(on.settle(bench::end(lost)) == settle_status::stale);
-    CHECK(on.settle(bench::end(solo)) == settle_status::stale);
+    CHECK(on.settle(bench::end(isolated)) == settle_status::stale);
     CHECK(on.seen("b") == "blocked 0");
     on.settle(bench::end(on.claim_orphan()));
     CHECK(on.claimed() == texts{"b #1"});
   });
 
-  test("key, a solo attempt that is released or retried keeps the others waiting", [] {
+  test("key, an isolated attempt that is released or retried keeps the others waiting", [] {
     bench on;
     on.claim_one();
     on.clock().advance(30s);
@@ -866,7 +866,7 @@ void register_redrive_place_contract(const contract_registrar& test) {
       const auto again = on.claim_one();
       CHECK(again.attempt == 1);
       CHECK(again.failures == 2);
-      CHECK_FALSE(again.solo);
+      CHECK_FALSE(again.isolated);
       CHECK_FALSE(again.crashed);
       CHECK(again.held.token > second.held.token);
       CHECK(on.settle(bench::end(second)) == settle_status::stale);
@@ -894,7 +894,7 @@ void register_redrive_place_contract(const contract_registrar& test) {
     on.redrive("a");
     CHECK(on.claimed() == texts{"a #1"});
     on.clock().advance(30s);
-    CHECK(text_of(on.claim_orphan()) == "a #1 solo");
+    CHECK(text_of(on.claim_orphan()) == "a #1 isolated");
   });
 
   test("redrive, while a later event of the key is leased: before its retry", [] {

@@ -161,7 +161,7 @@ class run_log {
     std::string id;
     event_relay::lease held;
     event_relay::attempt_number attempt = 0;
-    bool solo = false;
+    bool isolated = false;
     event_relay::instant started;
     std::optional<event_relay::instant> ended = std::nullopt;
     std::size_t from = 0;
@@ -235,7 +235,7 @@ class run_log {
 
  private:
   static std::string named(const event_relay::claimed_event& claim) {
-    return fmt::format("{}#{}{}", claim.record.id, claim.attempt, claim.isolated ? " solo" : "");
+    return fmt::format("{}#{}{}", claim.record.id, claim.attempt, claim.isolated ? " isolated" : "");
   }
 
   void note(std::string line) {
@@ -269,7 +269,7 @@ inline std::vector<std::string> faults_of(const std::vector<run_log::run>& runs)
       if (runs[one].id == runs[other].id) {
         faults.push_back(runs[one].id + " runs twice at a time");
       }
-      if (runs[one].isolated || runs[other].solo) {
+      if (runs[one].isolated || runs[other].isolated) {
         faults.push_back(fmt::format("{} and {}: an orphan is not alone", runs[one].id, runs[other].id));
       }
     }

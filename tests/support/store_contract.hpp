@@ -142,9 +142,9 @@ inline std::string text_of(const std::optional<event_relay::stored_event>& seen)
   return text;
 }
 
-/// A claim in short: "evt-1 #2", "evt-1 #2 solo crashed".
+/// A claim in short: "evt-1 #2", "evt-1 #2 isolated crashed".
 inline std::string text_of(const event_relay::claimed_event& claim) {
-  return fmt::format("{} #{}{}{}", claim.record.id, claim.attempt, claim.isolated ? " solo" : "",
+  return fmt::format("{} #{}{}{}", claim.record.id, claim.attempt, claim.isolated ? " isolated" : "",
                      claim.crashed ? " crashed" : "");
 }
 
@@ -424,7 +424,7 @@ class store_model {
     std::vector<std::string> texts;
     for (const entry& each : entries_) {
       if (each.stored.state == event_relay::event_state::orphan) {
-        texts.push_back(fmt::format("{} #{} solo{}", each.stored.record.id, each.stored.attempts + 1,
+        texts.push_back(fmt::format("{} #{} isolated{}", each.stored.record.id, each.stored.attempts + 1,
                                     each.has_crashed ? " crashed" : ""));
       }
     }
@@ -1233,11 +1233,11 @@ void register_settle_contract(const contract_registrar& test) {
     on.orphan("a");
     on.clock().advance(30s);
     const auto crashed = on.claim_orphan();
-    CHECK(text_of(crashed) == "a #2 solo crashed");
+    CHECK(text_of(crashed) == "a #2 isolated crashed");
     CHECK(on.settle(bench::end_failing(crashed)) == settle_status::write_failed);
     CHECK(on.seen("a") == "leased 2 until 90000, 1@60000 lease expired");
     on.release(crashed.held);
-    CHECK(text_of(on.claim_orphan()) == "a #2 solo crashed");
+    CHECK(text_of(on.claim_orphan()) == "a #2 isolated crashed");
   });
 
   test("settle, first, then expiry, then the claim, all in one exchange", [] {
@@ -1386,7 +1386,7 @@ void register_lease_contract(const contract_registrar& test) {
     CHECK(on.seen("a") == "orphan 0");
   });
 
-  test("expiry, an ordinary attempt: its number released, and an orphan for solo claims alone", [] {
+  test("expiry, an ordinary attempt: its number released, and an orphan for isolated claims alone", [] {
     bench on;
     on.add("a");
     on.settle(bench::retry(on.claim_one(), 0ms, "busy"));
@@ -1395,7 +1395,7 @@ void register_lease_contract(const contract_registrar& test) {
     CHECK(on.claim().empty());
     CHECK(on.seen("a") == "orphan 1, 1@0 busy");
     CHECK(on.store().has_unfinished());
-    CHECK(text_of(on.claim_orphan()) == "a #2 solo");
+    CHECK(text_of(on.claim_orphan()) == "a #2 isolated");
     CHECK(on.seen("a") == "leased 2 until 60000, 1@0 busy");
   });
 
@@ -1410,9 +1410,9 @@ void register_lease_contract(const contract_registrar& test) {
     CHECK(texts_of(ordinary.claimed) == claimed_ids{"d #1"});
     CHECK(ordinary.orphans_waiting);
     CHECK(on.seen("b") == "leased 1 until 59000");
-    CHECK(text_of(on.claim_orphans(10).at(0)) == "a #1 solo");
+    CHECK(text_of(on.claim_orphans(10).at(0)) == "a #1 isolated");
     CHECK(on.look().orphans_waiting);
-    CHECK(text_of(on.claim_orphans(10).at(0)) == "c #1 solo");
+    CHECK(text_of(on.claim_orphans(10).at(0)) == "c #1 isolated");
     CHECK_FALSE(on.look().orphans_waiting);
     CHECK(on.claim_orphans().empty());
   });
@@ -1424,29 +1424,29 @@ void register_lease_contract(const contract_registrar& test) {
     on.clock().advance(30s);
     on.add("b");
     const exchange_result result = on.store().exchange({}, {10, 30s, claim_kind::orphan});
-    CHECK(texts_of(result.claimed) == claimed_ids{"a #1 solo"});
+    CHECK(texts_of(result.claimed) == claimed_ids{"a #1 isolated"});
     CHECK_FALSE(result.orphans_waiting);
     CHECK(on.seen("b") == "ready 0 due 30000");
     CHECK(on.store().exchange({}, {0, 30s, claim_kind::orphan}).claimed.empty());
   });
 
-  test("expiry, a solo attempt: it keeps its number, is noted as a failure and has crashed", [] {
+  test("expiry, an isolated attempt: it keeps its number, is noted as a failure and has crashed", [] {
     bench on;
-    const auto solo = on.orphan("a");
-    CHECK(solo.solo);
-    CHECK_FALSE(solo.crashed);
+    const auto isolated = on.orphan("a");
+    CHECK(isolated.isolated);
+    CHECK_FALSE(isolated.crashed);
     on.clock().advance(30s);
     CHECK(on.claim().empty());
     CHECK(on.seen("a") == "orphan 1, 1@60000 lease expired");
     const auto second = on.claim_orphan();
-    CHECK(text_of(second) == "a #2 solo crashed");
+    CHECK(text_of(second) == "a #2 isolated crashed");
     CHECK(second.failures == 1);
     on.clock().advance(30s);
-    CHECK(text_of(on.claim_orphan()) == "a #3 solo crashed");
+    CHECK(text_of(on.claim_orphan()) == "a #3 isolated crashed");
     CHECK(on.seen("a") == "leased 3 until 120000, 1@60000 lease expired, 2@90000 lease expired");
   });
 
-  test("expiry, solo attempts again and again: the last failures kept", [] {
+  test("expiry, isolated attempts again and again: the last failures kept", [] {
     bench on{2U};
     on.orphan("a");
     for (int crash = 1; crash <= 3; ++crash) {
@@ -1466,7 +1466,7 @@ void register_lease_contract(const contract_registrar& test) {
     CHECK(text_of(next) == "a #3");
     CHECK(next.failures == 2);
     on.clock().advance(30s);
-    CHECK(text_of(on.claim_orphan()) == "a #3 solo");
+    CHECK(text_of(on.claim_orphan()) == "a #3 isolated");
   });
 
   test("expiry, a crashed orphan as a dead letter with the attempts and the history that it had", [] {
@@ -1480,11 +1480,11 @@ void register_lease_contract(const contract_registrar& test) {
     CHECK(on.seen("a") == "dead-letter 1 max-attempts-exhausted at 60000, 1@60000 lease expired");
   });
 
-  test("expiry, a solo attempt that is settled late, before anybody has noticed: applied", [] {
+  test("expiry, an isolated attempt that is settled late, before anybody has noticed: applied", [] {
     bench on;
-    const auto solo = on.orphan("a");
+    const auto isolated = on.orphan("a");
     on.clock().advance(1h);
-    CHECK(on.settle(bench::end(solo)) == settle_status::applied);
+    CHECK(on.settle(bench::end(isolated)) == settle_status::applied);
     CHECK(on.seen("a") == "gone");
   });
 
@@ -1538,18 +1538,18 @@ void register_lease_contract(const contract_registrar& test) {
     CHECK(texts_of(on.claim()) == claimed_ids{"a #2", "b #1"});
   });
 
-  test("release, a solo attempt: an orphan as before", [] {
+  test("release, an isolated attempt: an orphan as before", [] {
     bench on;
-    const auto solo = on.orphan("a");
-    CHECK(on.release(solo.held) == 1);
+    const auto isolated = on.orphan("a");
+    CHECK(on.release(isolated.held) == 1);
     CHECK(on.seen("a") == "orphan 0");
     CHECK(on.claim().empty());
-    CHECK(text_of(on.claim_orphan()) == "a #1 solo");
+    CHECK(text_of(on.claim_orphan()) == "a #1 isolated");
     on.clock().advance(30s);
     const auto crashed = on.claim_orphan();
     CHECK(on.release(crashed.held) == 1);
     CHECK(on.seen("a") == "orphan 1, 1@60000 lease expired");
-    CHECK(text_of(on.claim_orphan()) == "a #2 solo crashed");
+    CHECK(text_of(on.claim_orphan()) == "a #2 isolated crashed");
   });
 
   test("release, says how many it gave back", [] {
@@ -1624,7 +1624,7 @@ void register_other_contract(const contract_registrar& test) {
     CHECK(on.renew(claims[1].held));
     CHECK(on.seen("b") == "leased 1 until -3570000");
     on.clock().advance(30s);
-    CHECK(text_of(on.claim_orphan()) == "b #1 solo");
+    CHECK(text_of(on.claim_orphan()) == "b #1 isolated");
     CHECK(text_of(on.claim_one()) == "a #2");
     on.clock().advance(1h - 30s);
     CHECK(text_of(on.claim_one()) == "c #1");
@@ -1636,7 +1636,7 @@ void register_other_contract(const contract_registrar& test) {
     const auto old = on.claim_one();
     on.clock().advance(24h * 365);
     CHECK(text_of(on.claim_one()) == "b #1");
-    CHECK(text_of(on.claim_orphan()) == "a #1 solo");
+    CHECK(text_of(on.claim_orphan()) == "a #1 isolated");
     on.clock().set(sample_instant);
     CHECK(on.settle(bench::end(old)) == settle_status::stale);
     CHECK_FALSE(on.renew(old.held));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One structured log line: a step of an event's way, tied to the others by the correlation id. A record of
+// One structured log line: a step of an event's lifecycle, tied to the others by the correlation id. A record of
 // views into what the relay holds anyway; it costs nothing until a sink reads it.
 #pragma once
 

@@ -34,8 +34,9 @@ struct claim_request {
   std::span<const claim_limit> limits_by_name = {};
 
   std::size_t most_of(std::string_view name) const {
-    const auto found = std::find_if(quotas.begin(), quotas.end(), [&](const auto& each) { return each.name == name; });
-    return found == quotas.end() ? limit : std::min(limit, found->most);
+    const auto found =
+        std::find_if(limits_by_name.begin(), limits_by_name.end(), [&](const auto& each) { return each.name == name; });
+    return found == limits_by_name.end() ? limit : std::min(limit, found->most);
   }
 };
 

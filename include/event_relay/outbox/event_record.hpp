@@ -58,8 +58,8 @@ struct claimed_event {
   /// This attempt's number; it is stored before the attempt runs.
   attempt_number attempt = 1;
   /// Claimed as an orphan: nothing else may run in the process meanwhile.
-  bool solo = false;
-  /// Its last attempt was a solo one and ended with its lease, by a crash most likely. That attempt counts.
+  bool isolated = false;
+  /// Its last attempt was an isolated one and ended with its lease, by a crash most likely. That attempt counts.
   bool crashed = false;
   /// How many failures are kept of it.
   std::uint32_t failures = 0;

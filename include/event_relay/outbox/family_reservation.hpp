@@ -106,12 +106,12 @@ class family_reservation {
   /// When a rate allows more of a family than were claimed; absent if none held any back.
   std::optional<instant> next_due(const std::vector<claimed_event>& claimed) const {
     std::optional<instant> next;
-    for (const claim_limit& quota : claim_limits_) {
+    for (const claim_limit& limit : claim_limits_) {
       const auto taken = std::count_if(claimed.begin(), claimed.end(),
-                                       [&](const claimed_event& each) { return each.record.name == quota.name; });
-      const auto due = static_cast<std::size_t>(taken) < quota.most
+                                       [&](const claimed_event& each) { return each.record.name == limit.name; });
+      const auto due = static_cast<std::size_t>(taken) < limit.most
                            ? std::nullopt
-                           : limits_->limiter_of(quota.name)->next_attempt(now_);
+                           : limits_->limiter_of(limit.name)->next_attempt(now_);
       next = next && due ? std::min(next, due) : next ? next : due;
     }
     return next;

@@ -11,10 +11,10 @@
 
 namespace event_relay {
 
-/// One for each process; every worker passes through it. A solo run waits until the shared ones are over,
+/// One for each process; every worker passes through it. An isolated run waits until the shared ones are over,
 /// and holds new ones up while it waits, so that it is not put off for ever. Thread-safe; not reentrant: a
 /// handler must not run a worker. An attempt that never returns keeps the others of its process waiting: for
-/// ever if it is a solo one.
+/// ever if it is an isolated one.
 class isolation_lock {
  public:
   static isolation_lock& of_process() {
@@ -80,7 +80,7 @@ class isolation_lock {
     bool is_held_ = false;
   };
 
-  /// Whether a solo run waits for the shared ones to end.
+  /// Whether an isolated run waits for the shared ones to end.
   bool isolation_is_wanted() const {
     const std::lock_guard lock{mutex_};
     return isolated_wanted_ > 0;

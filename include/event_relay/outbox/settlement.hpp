@@ -79,7 +79,7 @@ struct exchange_result {
   /// Whether orphans wait to be claimed.
   bool orphans_waiting = false;
   /// When the earliest event becomes ready, or the earliest lease ends; known if fewer events were claimed
-  /// than asked for. Events of a name whose quota is used up do not matter. Absent if there is none.
+  /// than asked for. Events of a name whose claim limit is used up do not matter. Absent if there is none.
   std::optional<instant> next_due = std::nullopt;
 };
 

@@ -30,8 +30,8 @@ namespace event_relay {
 ///     - A settlement counts only while its lease is the event's current one; otherwise it is `stale`.
 ///       Its history, follow-ups and write are applied with it or not at all.
 ///     - A lease that has expired gives the attempt's number back and makes the event an orphan. If the
-///       attempt was a solo one, it keeps its number, gets a failure "lease expired", and is `crashed`.
-///     - No more events of a name are claimed than its quota allows, and however many wait for theirs, they
+///       attempt was an isolated one, it keeps its number, gets a failure "lease expired", and is `crashed`.
+///     - No more events of a name are claimed than its claim limit allows, and however many wait for theirs, they
 ///       keep no others waiting.
 ///     - A processed event is gone, or kept for as long as the store was told to; its id is still taken then.
 ///     - Of the events of one ordering key only the head is ever claimed: the first that was appended and has

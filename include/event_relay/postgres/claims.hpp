@@ -31,7 +31,7 @@ namespace event_relay::postgres::detail {
 
 using clock_override = std::optional<std::int64_t>;
 
-// Expired leases make orphans. An attempt that was not alone is forgotten; a solo one counts as failed. Returns
+// Expired leases make orphans. An attempt that was not alone is forgotten; an isolated one counts as failed. Returns
 // whether there are orphans now.
 inline bool expire(session& on, const clock_override& time, std::int64_t from, std::int64_t kept) {
   return on.integer(
@@ -99,7 +99,7 @@ inline constexpr std::string_view lease_ready =
     "e.available_at >= $4 AND e.available_at <= (SELECT now FROM c) ORDER BY e.available_at, e.row LIMIT $5 "
     "FOR UPDATE SKIP LOCKED), " EVENT_RELAY_PG_LEASE_DUE;
 
-// The names of ready events, one after the other by their index, so that those which wait for their quota are not
+// The names of ready events, one after the other by their index, so that those which wait for their claim limit are not
 // looked at, however many they are.
 #define EVENT_RELAY_PG_READY_NAMES                                                                                \
   "names AS ((SELECT e.name FROM {events} e WHERE e.state = 0 ORDER BY e.name LIMIT 1) UNION ALL SELECT (SELECT " \
@@ -119,7 +119,7 @@ inline constexpr std::string_view lease_orphan =
     " AS now), due AS MATERIALIZED (SELECT e.row, NULL::text AS ordering_key FROM {events} e WHERE e.state = 2 "
     "ORDER BY e.row LIMIT 1 FOR UPDATE SKIP LOCKED), " EVENT_RELAY_PG_LEASE_DUE;
 
-/// What is left of the quotas of `request` when `claimed` have taken their part.
+/// What is left of the limits of `request` when `claimed` have taken their part.
 struct limits_left {
   array names = array::of_texts();
   array most = array::of_integers();

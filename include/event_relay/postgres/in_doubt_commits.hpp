@@ -80,7 +80,7 @@ class in_doubt_commits {
     const std::lock_guard lock{mutex_};
     std::vector<claimed_event> taken;
     for (auto each = claimed_.begin(); each != claimed_.end() && taken.size() < limit;) {
-      if (each->solo == (kind == claim_kind::orphan)) {
+      if (each->isolated == (kind == claim_kind::orphan)) {
         taken.push_back(std::move(*each));
         each = claimed_.erase(each);
       } else {

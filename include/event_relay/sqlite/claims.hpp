@@ -33,8 +33,8 @@ inline void look_ahead(connection& database, exchange_result& result, const clai
   result.orphans_waiting = database.integer("SELECT EXISTS (SELECT 1 FROM " EVENT_RELAY_ORPHANS ")", 0) != 0;
 }
 
-// Expired leases make orphans. An attempt that was not alone is forgotten; a solo one counts as failed. REPLACE: see
-// `keep_failure`.
+// Expired leases make orphans. An attempt that was not alone is forgotten; an isolated one counts as failed. REPLACE:
+// see `keep_failure`.
 inline void expire(connection& database, instant now, std::uint32_t kept) {
   database.execute(
       "INSERT OR REPLACE INTO main.event_relay_failures SELECT row, failures + 1, attempt, ?1, 'lease expired' "

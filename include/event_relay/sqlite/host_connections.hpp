@@ -104,7 +104,7 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
     }
   }
 
-  static guest& hook_of(sqlite3_vtab* at) { return *static_cast<table*>(at)->owner; }
+  static commit_hook& hook_of(sqlite3_vtab* at) { return *static_cast<table*>(at)->owner; }
 
   static void leave(void* leaving) {
     const std::unique_ptr<std::shared_ptr<commit_hook>> gone{static_cast<std::shared_ptr<commit_hook>*>(leaving)};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The ready events name by name, for claims with quotas: events that wait for their quota are passed over
+// The ready events name by name, for claims with claim limits: events that wait for their claim limit are passed over
 // without being looked at, however many they are. Each function but the first reads only.
 #pragma once
 
@@ -44,7 +44,7 @@ void for_each_ready_name(connection& database, Visit visit) {
   }
 }
 
-// The rows of the oldest events within the quotas.
+// The rows of the oldest events within the claim limits.
 inline std::vector<std::int64_t> ready_within_limits(connection& database, const claim_request& request, instant now) {
   std::vector<std::tuple<std::int64_t, std::int64_t>> found;  // due, row
   for_each_ready_name(database, [&](const std::string& name) {
@@ -66,7 +66,7 @@ inline std::vector<std::int64_t> ready_within_limits(connection& database, const
   return rows;
 }
 
-// When the earliest event becomes ready of those whose quota is not used up by what was claimed.
+// When the earliest event becomes ready of those whose claim limit is not used up by what was claimed.
 inline std::optional<instant> next_ready_within_limits(connection& database, const exchange_result& result,
                                                        const claim_request& request) {
   std::optional<instant> next;
