@@ -114,7 +114,7 @@ void append_escaped(Buffer& out, std::string_view sequence, std::uint32_t codepo
   if (codepoint == 0xfffd) {
     append(out, "\xef\xbf\xbd");
   } else if (must_be_escaped(codepoint)) {
-    fmt::format_to(fmt::appender(out), "\\u{:04x}", codepoint);
+    append(out, fmt::format("\\u{:04x}", codepoint));
   } else {
     append(out, sequence);
   }

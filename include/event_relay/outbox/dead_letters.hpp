@@ -64,7 +64,7 @@ inline void append_json(fmt::memory_buffer& out, const stored_event& event) {
   text("reason", event.reason ? wire_name(*event.reason) : std::string_view{});
   time("deadSince", event.dead_since);
   name("attempts");
-  fmt::format_to(fmt::appender(out), "{}", event.attempts);
+  detail::append(out, fmt::format("{}", event.attempts));
   time("occurredAt", record.occurred_at);
   time("availableAt", event.available_at);
   text("correlationId", record.correlation_id);
@@ -80,9 +80,9 @@ inline void append_json(fmt::memory_buffer& out, const stored_event& event) {
   name("failures");
   detail::append(out, "[");
   for (const failure_record& failure : event.failures) {
-    fmt::format_to(fmt::appender(out),
-                   "{}{{\"attempt\":{},\"at\":\"{}\",\"text\":", &failure == &event.failures.front() ? "" : ",",
-                   failure.attempt, iso8601_text{failure.at}.view());
+    detail::append(out, fmt::format("{}{{\"attempt\":{},\"at\":\"{}\",\"text\":",
+                                    &failure == &event.failures.front() ? "" : ",", failure.attempt,
+                                    iso8601_text{failure.at}.view()));
     append_json_string(out, failure.text);
     detail::append(out, "}");
   }
