@@ -18,8 +18,8 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include "event_relay/sqlite/error.hpp"
-#include "event_relay/sqlite/statement.hpp"
+#include "event_relay/sqlite/driver/error.hpp"
+#include "event_relay/sqlite/driver/statement.hpp"
 
 namespace event_relay::sqlite {
 

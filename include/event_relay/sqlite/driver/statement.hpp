@@ -15,7 +15,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include "event_relay/sqlite/error.hpp"
+#include "event_relay/sqlite/driver/error.hpp"
 
 namespace event_relay::sqlite {
 

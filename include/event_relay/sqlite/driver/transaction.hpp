@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include "event_relay/sqlite/connection.hpp"
-#include "event_relay/sqlite/error.hpp"
-#include "event_relay/sqlite/write_queue.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
+#include "event_relay/sqlite/driver/error.hpp"
+#include "event_relay/sqlite/driver/write_queue.hpp"
 
 namespace event_relay::sqlite {
 

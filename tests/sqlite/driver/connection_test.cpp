@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The thin layer over SQLite's C API: parameters in and columns out, transactions that are undone where they are
 // left, and every result code with its cause and SQLite's own text.
-#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -20,9 +20,9 @@
 #include <sqlite3.h>
 
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/sqlite/error.hpp"
-#include "event_relay/sqlite/statement.hpp"
-#include "event_relay/sqlite/transaction.hpp"
+#include "event_relay/sqlite/driver/error.hpp"
+#include "event_relay/sqlite/driver/statement.hpp"
+#include "event_relay/sqlite/driver/transaction.hpp"
 #include "support/catch.hpp"
 #include "support/refusal.hpp"
 #include "support/store_contract.hpp"
