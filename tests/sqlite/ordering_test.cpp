@@ -22,7 +22,7 @@
 
 #include "event_relay/outbox/dead_letter_store.hpp"
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
 #include "event_relay/sqlite/store.hpp"
 #include "event_relay/testing/manual_clock.hpp"
 #include "support/catch.hpp"

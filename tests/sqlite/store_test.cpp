@@ -33,9 +33,9 @@
 
 #include "event_relay/outbox/store.hpp"
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/sqlite/connection.hpp"
-#include "event_relay/sqlite/process_check.hpp"
-#include "event_relay/sqlite/transaction.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
+#include "event_relay/sqlite/driver/process_check.hpp"
+#include "event_relay/sqlite/driver/transaction.hpp"
 #include "event_relay/testing/manual_clock.hpp"
 #include "support/catch.hpp"
 #include "support/claim_limit_contract.hpp"

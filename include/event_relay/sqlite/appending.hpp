@@ -10,9 +10,9 @@
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/store_error.hpp"
+#include "event_relay/sqlite/driver/transaction.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 #include "event_relay/sqlite/host_connections.hpp"
-#include "event_relay/sqlite/transaction.hpp"
 
 namespace event_relay::sqlite::detail {
 

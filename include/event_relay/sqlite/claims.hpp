@@ -11,7 +11,7 @@
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/settlement.hpp"
-#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 #include "event_relay/sqlite/ready_names.hpp"
 

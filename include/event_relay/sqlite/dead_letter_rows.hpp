@@ -15,7 +15,7 @@
 
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/dead_letter_store.hpp"
-#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 #include "event_relay/sqlite/ordering.hpp"
 

@@ -18,8 +18,8 @@
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/detail/stored_values.hpp"
 #include "event_relay/outbox/event_record.hpp"
-#include "event_relay/sqlite/connection.hpp"
-#include "event_relay/sqlite/statement.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
+#include "event_relay/sqlite/driver/statement.hpp"
 
 namespace event_relay::sqlite::detail {
 

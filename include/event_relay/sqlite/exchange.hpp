@@ -14,11 +14,11 @@
 #include "event_relay/outbox/claim_request.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/sqlite/claims.hpp"
-#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
+#include "event_relay/sqlite/driver/transaction.hpp"
 #include "event_relay/sqlite/metrics_rows.hpp"
 #include "event_relay/sqlite/settlements.hpp"
 #include "event_relay/sqlite/store_options.hpp"
-#include "event_relay/sqlite/transaction.hpp"
 
 namespace event_relay::sqlite::detail {
 

@@ -19,10 +19,10 @@
 
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/outbox/wake_signal.hpp"
-#include "event_relay/sqlite/connection.hpp"
-#include "event_relay/sqlite/error.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
+#include "event_relay/sqlite/driver/error.hpp"
+#include "event_relay/sqlite/driver/statement.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
-#include "event_relay/sqlite/statement.hpp"
 
 namespace event_relay::sqlite {
 

@@ -15,7 +15,7 @@
 #include "event_relay/outbox/detail/stored_values.hpp"
 #include "event_relay/outbox/queue_metrics.hpp"
 #include "event_relay/outbox/settlement.hpp"
-#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 
 namespace event_relay::sqlite::detail {

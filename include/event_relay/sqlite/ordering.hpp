@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "event_relay/outbox/event_record.hpp"
-#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 
 namespace event_relay::sqlite::detail {

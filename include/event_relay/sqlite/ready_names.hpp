@@ -15,7 +15,7 @@
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/claim_request.hpp"
 #include "event_relay/outbox/settlement.hpp"
-#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 
 namespace event_relay::sqlite::detail {

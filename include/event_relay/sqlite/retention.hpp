@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "event_relay/core/instant.hpp"
-#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 
 namespace event_relay::sqlite::detail {

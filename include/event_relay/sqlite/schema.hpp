@@ -11,8 +11,8 @@
 #include <fmt/format.h>
 
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/sqlite/connection.hpp"
-#include "event_relay/sqlite/transaction.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
+#include "event_relay/sqlite/driver/transaction.hpp"
 
 namespace event_relay::sqlite {
 

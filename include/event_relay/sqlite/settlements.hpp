@@ -16,11 +16,11 @@
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/sqlite/connection.hpp"
-#include "event_relay/sqlite/error.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
+#include "event_relay/sqlite/driver/error.hpp"
+#include "event_relay/sqlite/driver/transaction.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 #include "event_relay/sqlite/ordering.hpp"
-#include "event_relay/sqlite/transaction.hpp"
 
 namespace event_relay::sqlite::detail {
 

@@ -6,5 +6,5 @@
 #include "event_relay/outbox/dead_letters.hpp"
 #include "event_relay/outbox/outbox.hpp"
 #include "event_relay/outbox/worker.hpp"
+#include "event_relay/sqlite/driver/transaction.hpp"
 #include "event_relay/sqlite/store.hpp"
-#include "event_relay/sqlite/transaction.hpp"

@@ -32,19 +32,19 @@
 #include "event_relay/outbox/wake_signal.hpp"
 #include "event_relay/sqlite/appending.hpp"
 #include "event_relay/sqlite/claims.hpp"
-#include "event_relay/sqlite/connection.hpp"
-#include "event_relay/sqlite/database_file.hpp"
 #include "event_relay/sqlite/dead_letter_rows.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
+#include "event_relay/sqlite/driver/database_file.hpp"
+#include "event_relay/sqlite/driver/process_check.hpp"
+#include "event_relay/sqlite/driver/transaction.hpp"
 #include "event_relay/sqlite/event_rows.hpp"
 #include "event_relay/sqlite/exchange.hpp"
 #include "event_relay/sqlite/host_connections.hpp"
 #include "event_relay/sqlite/lease_rows.hpp"
 #include "event_relay/sqlite/metrics_rows.hpp"
-#include "event_relay/sqlite/process_check.hpp"
 #include "event_relay/sqlite/retention.hpp"
 #include "event_relay/sqlite/schema.hpp"
 #include "event_relay/sqlite/store_options.hpp"
-#include "event_relay/sqlite/transaction.hpp"
 
 namespace event_relay::sqlite {
 

@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
 
 namespace event_relay::sqlite {
 

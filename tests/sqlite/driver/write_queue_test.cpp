@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Who may write next among the threads of a process, and that nobody waits for ever.
-#include "event_relay/sqlite/write_queue.hpp"
+#include "event_relay/sqlite/driver/write_queue.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -10,8 +10,8 @@
 #include <thread>
 #include <vector>
 
-#include "event_relay/sqlite/connection.hpp"
-#include "event_relay/sqlite/transaction.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
+#include "event_relay/sqlite/driver/transaction.hpp"
 #include "support/catch.hpp"
 #include "support/store_contract.hpp"
 

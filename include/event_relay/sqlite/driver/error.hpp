@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// SQLite's result codes in the words of the outbox, with SQLite's own text.
+// SQLite's result codes as the outbox's errors, with SQLite's own text.
 #pragma once
 
 #include <string_view>
@@ -31,7 +31,7 @@ constexpr store_errc cause_of(int code) {
   }
 }
 
-/// Throws what `code` on `database` means; `doing` says in which step. `database` may be null.
+/// Throws the error that `code` on `database` means; `doing` says in which step. `database` may be null.
 [[noreturn]] inline void throw_error(sqlite3* database, int code, std::string_view doing) {
   const int extended = database != nullptr ? sqlite3_extended_errcode(database) : code;
   const int precise = (extended & 0xff) == (code & 0xff) ? extended : code;

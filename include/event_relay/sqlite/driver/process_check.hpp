@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Whether a database file is in a danger that the operator should hear of: an SQLite library with a known
-// fault, and another process at the same file.
+// Whether a database file is in a danger which the operator should know of: the SQLite library has a known fault, and
+// another process has the file open.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@
 
 namespace event_relay::sqlite {
 
-/// Whether the library of this version (as in sqlite3_libversion_number) has the WAL-reset fault
-/// (https://sqlite.org/wal.html): mended in 3.51.3. It needs two connections that write and checkpoint at the
-/// same moment; those of one process do not, as long as they take turns (`write_turn`).
+/// Whether the library of this version (as in sqlite3_libversion_number) has the WAL-reset fault, which 3.51.3 mends
+/// (https://sqlite.org/wal.html). It takes two connections that write and checkpoint at the same moment; those of one
+/// process do not, as long as they take turns (`write_turn`).
 constexpr bool has_wal_reset_fault(int library_version) { return library_version < 3'051'003; }
 
-/// Whether `locks`, in the form of Linux's /proc/locks, says that a process other than `self` holds SQLite's
-/// lock of a connection (byte 128, https://sqlite.org/walformat.html) on the WAL index with this inode.
+/// Whether `locks`, in the form of Linux's /proc/locks, shows that a process other than `self` holds SQLite's lock of a
+/// connection (byte 128, https://sqlite.org/walformat.html) on the WAL index with this inode.
 inline bool is_locked_by_other(std::istream& locks, std::uint64_t inode, std::int64_t self) {
   std::string line;
   while (std::getline(locks, line)) {
@@ -38,8 +38,8 @@ inline bool is_locked_by_other(std::istream& locks, std::uint64_t inode, std::in
   return false;
 }
 
-/// Best effort: false where the system does not say (/proc is Linux's). It opens nothing of the database, for
-/// closing it again would drop the locks of this process.
+/// Best effort: false where the system does not tell (/proc is Linux's). It opens none of the database's files, because
+/// closing one again would drop the locks of this process.
 inline bool is_shared_with_other_process(const std::filesystem::path& database) {
   struct stat index {};
   std::ifstream locks{"/proc/locks"};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The thin layer over SQLite's C API: parameters in and columns out, transactions that are undone where they are
-// left, and every result code with its cause and SQLite's own text.
-#include "event_relay/sqlite/connection.hpp"
+// The layer over SQLite's C API: parameters go in and rows come out, transactions are undone if they are left without a
+// commit, and every result code has its cause and SQLite's own text.
+#include "event_relay/sqlite/driver/connection.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -20,9 +20,9 @@
 #include <sqlite3.h>
 
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/sqlite/error.hpp"
-#include "event_relay/sqlite/statement.hpp"
-#include "event_relay/sqlite/transaction.hpp"
+#include "event_relay/sqlite/driver/error.hpp"
+#include "event_relay/sqlite/driver/statement.hpp"
+#include "event_relay/sqlite/driver/transaction.hpp"
 #include "support/catch.hpp"
 #include "support/refusal.hpp"
 #include "support/store_contract.hpp"
@@ -131,27 +131,6 @@ TEST_CASE("statement: an integer beyond 64 bits with a sign, refused with its po
   CHECK(file.count() == 0);
 }
 
-TEST_CASE("statement: columns of every kind, read as what they are") {
-  database_file file;
-  int rows = 0;
-  file.first.query("SELECT 42, 'text', NULL, '', -9223372036854775808", [&](const sqlite::row& each) {
-    ++rows;
-    CHECK(each.integer(0) == 42);
-    CHECK(each.text(1) == "text");
-    CHECK(each.is_null(2));
-    CHECK_FALSE(each.is_null(3));
-    CHECK(each.text(2).empty());
-    CHECK(each.text(3).empty());
-    CHECK(each.integer(4) == std::numeric_limits<std::int64_t>::min());
-    CHECK(each.optional_integer(0) == std::optional<std::int64_t>{42});
-    CHECK_FALSE(each.optional_integer(2).has_value());
-    CHECK(each.optional_text(1) == std::optional<std::string>{"text"});
-    CHECK(each.optional_text(3) == std::optional<std::string>{""});
-    CHECK_FALSE(each.optional_text(2).has_value());
-  });
-  CHECK(rows == 1);
-}
-
 TEST_CASE("statement: a query, one visit for each row and in order") {
   database_file file;
   std::vector<std::int64_t> seen;
@@ -188,6 +167,18 @@ TEST_CASE("statement: text that is no SQL, refused with the text and SQLite's ow
   CHECK(answer.cause == store_errc::rejected);
   CHECK(contains(answer.text, "preparing \"SELEC 1\""));
   CHECK(contains(answer.text, "syntax error"));
+}
+
+TEST_CASE("statement: one with a name, its errors show the name, and the text in one line") {
+  database_file file;
+  sqlite::statement named = file.first.prepare("insert_thing", "\n  INSERT INTO things\n  VALUES (abs(?1))\n");
+  file.first.query(
+      named, [](const sqlite::row&) {}, 1);
+  const store_refusal answer = store_refusal_of([&] { named.execute(std::numeric_limits<std::int64_t>::min()); });
+  CHECK(contains(answer.text, "running insert_thing, \"INSERT INTO things VALUES (abs(?1))\""));
+  CHECK(refusal([&] { named.execute(); }) ==
+        "sqlite: 0 parameters for insert_thing, \"INSERT INTO things VALUES (abs(?1))\"");
+  CHECK(file.count() == 1);
 }
 
 TEST_CASE("statement: no SQL at all, refused") {
@@ -253,6 +244,15 @@ TEST_CASE("connection: integer, the first column of the row, or the other value"
   CHECK(file.first.integer("SELECT thing FROM things", -1) == -1);
   CHECK(file.first.integer("SELECT NULL", -1) == -1);
   CHECK(file.first.integer("SELECT ? + ?", -1, 2, 3) == 5);
+}
+
+TEST_CASE("connection: a script, all of its statements; one that fails, refused with the step") {
+  database_file file;
+  file.first.run("INSERT INTO things VALUES (1); INSERT INTO things VALUES (2);");
+  CHECK(file.count() == 2);
+  const store_refusal answer = store_refusal_of([&] { file.first.run("SELEC 1", "doing this"); });
+  CHECK(answer.cause == store_errc::rejected);
+  CHECK(contains(answer.text, "doing this"));
 }
 
 TEST_CASE("connection: changes, those of the last statement") {

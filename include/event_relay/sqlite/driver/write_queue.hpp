@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Who writes next, in the order of arrival, among the threads of this process. SQLite has no queue: who finds
-// a database locked sleeps and looks again, at last every 100 ms, and can wait for seconds beside somebody who
-// writes all the time, as a worker does that works off a backlog.
+// Threads of this process that write to one database do so in the order in which they came. SQLite itself has no
+// queue: a connection that finds the database locked sleeps and tries again, in the end every 100 ms, and can wait for
+// seconds beside one that writes all the time, as a worker with a backlog does.
 #pragma once
 
 #include <chrono>
@@ -16,10 +16,10 @@
 
 namespace event_relay::sqlite {
 
-/// A place in the queue for writing to the main database of a connection, held until it is destroyed. The
-/// constructor returns when the place is the first one, or after the connection's busy timeout: SQLite's own
-/// lock, which is asked for next, has the last word. A thread that holds a place already, and a database
-/// without a file, get none and go on at once.
+/// A place in the queue of those that write to a connection's main database, held until it is destroyed. The
+/// constructor returns when the place is the first one, or after the connection's busy timeout: SQLite's own lock,
+/// which is asked for next, decides. A thread that has a place already, and a database without a file, get none and go
+/// on at once.
 class write_turn {
  public:
   explicit write_turn(sqlite3* database) {
@@ -46,7 +46,7 @@ class write_turn {
   write_turn(const write_turn&) = delete;
   write_turn& operator=(const write_turn&) = delete;
 
-  /// Lets the next one in; the destructor does the same.
+  /// Leaves the place to the next one, as the destructor does.
   void end() {
     if (!has_place_) {
       return;
@@ -78,7 +78,7 @@ class write_turn {
     return of_process;
   }
 
-  // Zero where the host has a busy handler of its own.
+  // Zero if the host has set a busy handler of its own.
   static std::chrono::milliseconds busy_timeout_of(sqlite3* database) {
     int milliseconds = 0;
     const auto read = [](void* into, int, char** values, char**) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A prepared statement, thinly: typed parameters in, typed columns out, and reset whatever happens.
+// A prepared statement: typed parameters go in, rows come out, and it is reset whatever happens.
 #pragma once
 
 #include <concepts>
@@ -15,34 +15,10 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include "event_relay/sqlite/error.hpp"
+#include "event_relay/sqlite/driver/error.hpp"
+#include "event_relay/sqlite/driver/row.hpp"
 
 namespace event_relay::sqlite {
-
-/// The columns of the row that a query stands on, counted from 0. A view, valid during the call.
-class row {
- public:
-  explicit row(sqlite3_stmt* at) : at_{at} {}
-
-  bool is_null(int column) const { return sqlite3_column_type(at_, column) == SQLITE_NULL; }
-  std::int64_t integer(int column) const { return sqlite3_column_int64(at_, column); }
-  double real(int column) const { return sqlite3_column_double(at_, column); }
-  /// Empty for NULL.
-  std::string_view text(int column) const {
-    const auto* const start = sqlite3_column_text(at_, column);
-    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(at_, column));
-    return start != nullptr ? std::string_view{reinterpret_cast<const char*>(start), size} : std::string_view{};
-  }
-  std::optional<std::int64_t> optional_integer(int column) const {
-    return is_null(column) ? std::nullopt : std::optional{integer(column)};
-  }
-  std::optional<std::string> optional_text(int column) const {
-    return is_null(column) ? std::nullopt : std::optional{std::string{text(column)}};
-  }
-
- private:
-  sqlite3_stmt* at_;
-};
 
 /// What a parameter may be: a number, a text, an optional of either, or nullptr for NULL.
 template <class Type>
@@ -53,21 +29,43 @@ concept parameter = std::integral<Type> || std::floating_point<Type> ||
   optional.has_value();
 };
 
-/// Of one connection, and used by one thread at a time. **Errors**: `store_error`.
+namespace detail {
+
+// For errors: the text without its line breaks and indentation.
+inline std::string in_one_line(std::string_view sql) {
+  std::string line;
+  for (const char each : sql) {
+    const bool is_space = each == ' ' || each == '\n' || each == '\t' || each == '\r';
+    if (!is_space) {
+      line += each;
+    } else if (!line.empty() && line.back() != ' ') {
+      line += ' ';
+    }
+  }
+  if (line.ends_with(' ')) {
+    line.pop_back();
+  }
+  return line;
+}
+
+}  // namespace detail
+
+/// It belongs to one connection, and is used by one thread at a time. **Errors**: `store_error`, with the statement's
+/// text, and its name if it was given one.
 class statement {
  public:
-  statement(sqlite3* database, std::string_view sql) : database_{database} {
+  statement(sqlite3* database, std::string_view sql, std::string_view name = {}) : database_{database}, name_{name} {
     std::string_view rest = sql;
     prepared_ = prepare(rest);
     if (!prepared_) {
-      throw store_error{store_errc::rejected, fmt::format("sqlite: \"{}\" is no statement", sql)};
+      throw store_error{store_errc::rejected, fmt::format("sqlite: {} is no statement", shown(sql))};
     }
     if (!rest.empty() && prepare(rest)) {  // white space and comments make none
-      throw store_error{store_errc::rejected, fmt::format("sqlite: \"{}\" is more than one statement", sql)};
+      throw store_error{store_errc::rejected, fmt::format("sqlite: {} is more than one statement", shown(sql))};
     }
   }
 
-  /// Runs it to its end. `parameters` take the places of the "?" in order.
+  /// Runs it to its end. `parameters` take the places of the "?", or of ?1, ?2 and so on.
   template <parameter... Parameters>
   void execute(const Parameters&... parameters) {
     query([](const row&) {}, parameters...);
@@ -77,18 +75,21 @@ class statement {
   template <class Visit, parameter... Parameters>
   void query(Visit&& visit, const Parameters&... parameters) {
     if (sqlite3_bind_parameter_count(prepared_.get()) != sizeof...(parameters)) {
-      throw std::invalid_argument(
-          fmt::format("sqlite: {} parameters for \"{}\"", sizeof...(parameters), sqlite3_sql(prepared_.get())));
+      throw std::invalid_argument(fmt::format("sqlite: {} parameters for {}", sizeof...(parameters), shown()));
     }
     const reset_at_end reset{prepared_.get()};
     int position = 0;
     (bind(++position, parameters), ...);
-    int code = SQLITE_ROW;
-    while ((code = sqlite3_step(prepared_.get())) == SQLITE_ROW) {
-      visit(row{prepared_.get()});
+    int code = sqlite3_step(prepared_.get());
+    if (code == SQLITE_ROW) {
+      const row at{prepared_.get()};  // one for all, as it remembers where names were found
+      do {
+        visit(at);
+        code = sqlite3_step(prepared_.get());
+      } while (code == SQLITE_ROW);
     }
     if (code != SQLITE_DONE) {
-      throw_error(database_, code, fmt::format("running \"{}\"", sqlite3_sql(prepared_.get())));
+      throw_error(database_, code, fmt::format("running {}", shown()));
     }
   }
 
@@ -110,7 +111,7 @@ class statement {
     const int code = sqlite3_prepare_v3(database_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
                                         &prepared, &rest);
     if (code != SQLITE_OK) {
-      throw_error(database_, code, fmt::format("preparing \"{}\"", sql));
+      throw_error(database_, code, fmt::format("preparing {}", shown(sql)));
     }
     sql.remove_prefix(static_cast<std::size_t>(rest - sql.data()));
     return owned{prepared};
@@ -145,12 +146,18 @@ class statement {
 
   void check(int code, int position) {
     if (code != SQLITE_OK) {
-      throw_error(database_, code,
-                  fmt::format("binding parameter {} of \"{}\"", position, sqlite3_sql(prepared_.get())));
+      throw_error(database_, code, fmt::format("binding parameter {} of {}", position, shown()));
     }
   }
 
+  std::string shown() const { return shown(sqlite3_sql(prepared_.get())); }
+  std::string shown(std::string_view sql) const {
+    const std::string text = detail::in_one_line(sql);
+    return name_.empty() ? fmt::format("\"{}\"", text) : fmt::format("{}, \"{}\"", name_, text);
+  }
+
   sqlite3* database_;
+  std::string name_;
   owned prepared_;
 };
 

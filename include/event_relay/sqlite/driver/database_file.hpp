@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a store asks of its file before it puts tables there: that it is one, can be written, and is in WAL mode.
+// What a store demands of its path before it makes tables there: it names a file, which can be written and is in WAL
+// mode.
 #pragma once
 
 #include <string>
@@ -8,8 +9,8 @@
 #include <sqlite3.h>
 
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/sqlite/connection.hpp"
-#include "event_relay/sqlite/transaction.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
+#include "event_relay/sqlite/driver/transaction.hpp"
 
 namespace event_relay::sqlite::detail {
 
@@ -32,7 +33,8 @@ inline void set_wal_mode(connection& database, const std::string& path) {
   });
 }
 
-// While another connection does the same, this fails as busy at once, whatever the timeout.
+// While another connection changes the mode too, SQLite reports "busy" at once, whatever the timeout is. A write
+// transaction waits for that connection; then the next try can succeed.
 inline void enter_wal_mode(connection& database, const std::string& path) {
   constexpr int tries = 10;
   for (int tried = 1;; ++tried) {

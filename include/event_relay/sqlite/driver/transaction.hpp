@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// What is done together or not at all: a write transaction, and a part of one.
+// A write transaction, a part of one that can be undone alone, and a transaction that only reads.
 #pragma once
 
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include "event_relay/sqlite/connection.hpp"
-#include "event_relay/sqlite/error.hpp"
-#include "event_relay/sqlite/write_queue.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
+#include "event_relay/sqlite/driver/error.hpp"
+#include "event_relay/sqlite/driver/write_queue.hpp"
 
 namespace event_relay::sqlite {
 
@@ -21,10 +21,10 @@ inline void run(sqlite3* database, const char* sql) {
 
 }  // namespace detail
 
-/// A write transaction, from BEGIN IMMEDIATE to `commit`, or to a rollback where it is left without one.
-/// It holds the write lock from the start, and so can never fail half-way with a stale snapshot, as a
-/// transaction can that reads first. For the library's connections and for a host's: those of one process
-/// write in the order in which they came (`write_turn`). Throws store_error.
+/// A write transaction, from BEGIN IMMEDIATE to `commit`, or to a rollback if it is destroyed before. It holds the
+/// write lock from its start, and so cannot fail half-way with a stale snapshot, as a transaction can which reads
+/// first. It is for the library's connections and for a host's: those of one process write in the order in which they
+/// came (`write_turn`). Throws store_error.
 class immediate_transaction {
  public:
   explicit immediate_transaction(sqlite3* database) : database_{database}, turn_{database} {
@@ -52,7 +52,7 @@ class immediate_transaction {
   bool is_open_ = true;
 };
 
-/// A part of an open transaction that is undone where it is left without `release`. Throws store_error.
+/// A part of an open transaction, which is undone if the savepoint is destroyed before `release`. Throws store_error.
 class savepoint {
  public:
   explicit savepoint(sqlite3* database) : database_{database} { detail::run(database, "SAVEPOINT event_relay"); }
@@ -64,7 +64,7 @@ class savepoint {
   savepoint(const savepoint&) = delete;
   savepoint& operator=(const savepoint&) = delete;
 
-  /// False if it is gone, and its transaction with it.
+  /// Undoes the part. False if the savepoint does not exist any more, because its transaction has ended.
   bool undo() {
     is_open_ = false;
     return sqlite3_exec(database_, "ROLLBACK TO event_relay; RELEASE event_relay", nullptr, nullptr, nullptr) ==
@@ -81,7 +81,7 @@ class savepoint {
   bool is_open_ = true;
 };
 
-/// Sees the database as it was at its first statement, and changes nothing.
+/// All that is read in it is the database as it was at its first statement. It changes nothing.
 class read_transaction {
  public:
   explicit read_transaction(connection& database) : database_{database} { database.execute("BEGIN"); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A connection to a database file, with the statements that were prepared on it. The library's own are of
+// A connection to a database file, with the statements that were prepared on it. The library's own connections are of
 // this kind; a handler's writes are given one; a host may use it for its own tables too.
 #pragma once
 
@@ -7,19 +7,19 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include "event_relay/sqlite/error.hpp"
-#include "event_relay/sqlite/statement.hpp"
+#include "event_relay/sql/statement_cache.hpp"
+#include "event_relay/sqlite/driver/error.hpp"
+#include "event_relay/sqlite/driver/row.hpp"
+#include "event_relay/sqlite/driver/statement.hpp"
 
 namespace event_relay::sqlite {
 
@@ -33,6 +33,9 @@ enum class synchronous {
 /// **Errors**: `store_error`.
 class connection {
  public:
+  using row_type = row;
+  using prepared_type = statement;
+
   /// Opens the file, and makes it if it is not there. Statements that find the database locked wait up to
   /// `busy_timeout`.
   connection(const std::string& path, std::chrono::milliseconds busy_timeout) {
@@ -50,8 +53,8 @@ class connection {
 
   sqlite3* handle() const { return handle_.get(); }
 
-  /// Runs one statement; `parameters` take the places of its "?" in order. It is prepared once and kept under
-  /// its text for as long as the connection, so give values as parameters, not in the text.
+  /// Runs one statement; `parameters` take the places of its "?" in order, or of ?1, ?2 and so on. It is prepared once
+  /// and kept under its text for as long as the connection, so give values as parameters, not in the text.
   template <parameter... Parameters>
   void execute(std::string_view sql, const Parameters&... parameters) {
     prepared(sql).execute(parameters...);
@@ -77,24 +80,30 @@ class connection {
   bool is_in_transaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
 
   statement& prepared(std::string_view sql) {
-    const auto found = statements_.find(sql);
-    if (found != statements_.end()) {
-      return found->second;
+    return statements_.get(sql, [&] { return statement{handle_.get(), sql}; });
+  }
+
+  /// A statement that the caller keeps, and drops before the connection goes; errors show its name.
+  statement prepare(std::string_view name, std::string_view sql) const { return {handle_.get(), sql, name}; }
+  template <class Visit, parameter... Parameters>
+  void query(statement& prepared, Visit&& visit, const Parameters&... parameters) {
+    prepared.query(std::forward<Visit>(visit), parameters...);
+  }
+
+  /// Runs a script: one statement or several, without parameters and rows. `doing` says in errors which step that is.
+  void run(const std::string& script, std::string_view doing = "running a script") {
+    if (const int code = sqlite3_exec(handle_.get(), script.c_str(), nullptr, nullptr, nullptr); code != SQLITE_OK) {
+      throw_error(handle_.get(), code, doing);
     }
-    return statements_.emplace(std::string{sql}, statement{handle_.get(), sql}).first->second;
   }
 
  private:
   struct close {
     void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
   };
-  struct text_hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-  };
 
   std::unique_ptr<sqlite3, close> handle_;
-  std::unordered_map<std::string, statement, text_hash, std::equal_to<>> statements_;  // finalized before the close
+  sql::statement_cache<statement> statements_;  // finalized before the close
 };
 
 }  // namespace event_relay::sqlite

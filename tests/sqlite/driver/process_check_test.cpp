@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which SQLite libraries have the WAL-reset fault, and how another process at the same file is found out.
-#include "event_relay/sqlite/process_check.hpp"
+#include "event_relay/sqlite/driver/process_check.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include <sstream>
 #include <string>
 
-#include "event_relay/sqlite/connection.hpp"
+#include "event_relay/sqlite/driver/connection.hpp"
 #include "support/catch.hpp"
 #include "support/store_contract.hpp"
 
