@@ -80,9 +80,9 @@ inline void append_json(fmt::memory_buffer& out, const stored_event& event) {
   name("failures");
   detail::append(out, "[");
   for (const failure_record& failure : event.failures) {
-    detail::append(out, fmt::format("{}{{\"attempt\":{},\"at\":\"{}\",\"text\":",
-                                    &failure == &event.failures.front() ? "" : ",", failure.attempt,
-                                    iso8601_text{failure.at}.view()));
+    detail::append(
+        out, fmt::format("{}{{\"attempt\":{},\"at\":\"{}\",\"text\":", &failure == &event.failures.front() ? "" : ",",
+                         failure.attempt, iso8601_text{failure.at}.view()));
     append_json_string(out, failure.text);
     detail::append(out, "}");
   }
