@@ -126,6 +126,45 @@ void from_json(const nlohmann::json& from, tags& to) {
   to.assign(std::istream_iterator<std::string>{words}, {});
 }
 
+// Containers whose conversions are templates: of the JSON as NLOHMANN_DEFINE_TYPE_INTRUSIVE writes them from
+// nlohmann_json 3.12 on, and of the elements, JSON itself among them.
+struct noted : std::vector<int> {
+  std::string note;
+};
+template <class Json>
+requires std::same_as<Json, nlohmann::json> || std::same_as<Json, nlohmann::ordered_json>
+void to_json(Json& to, const noted& from) { to = from.note; }
+template <class Json>
+requires std::same_as<Json, nlohmann::json>
+void from_json(const Json& from, noted& to) { to.note = from.template get<std::string>(); }
+
+template <class Element>
+struct counted : std::vector<Element> {
+  using std::vector<Element>::vector;
+};
+template <class Element>
+void to_json(nlohmann::json& to, const counted<Element>& from) {
+  to = from.size();
+}
+template <class Element>
+void from_json(const nlohmann::json& from, counted<Element>& to) {
+  to.resize(from.get<std::size_t>());
+}
+
+// nlohmann_json's own functions, which a member of JSON brings into the search, are no host's.
+template <class Member>
+constexpr bool is_for_the_library = !detail::converted_by_host<Member>;
+static_assert(is_for_the_library<std::vector<int>> && is_for_the_library<std::vector<bool>>);
+static_assert(is_for_the_library<std::map<std::string, double>>);
+static_assert(is_for_the_library<std::vector<nlohmann::json>> && is_for_the_library<nlohmann::json::object_t>);
+static_assert(is_for_the_library<std::map<std::string, std::vector<nlohmann::json>>>);
+static_assert(is_for_the_library<nlohmann::ordered_json::array_t>);
+static_assert(is_for_the_library<nlohmann::json::binary_t> && is_for_the_library<nlohmann::ordered_json>);
+static_assert(detail::has_to_json<tags> && !detail::has_to_ordered_json<tags>);
+static_assert(detail::has_to_ordered_json<money> && !detail::has_to_json<money>);
+static_assert(detail::has_to_json_template<noted> && !detail::has_to_json<noted>);
+static_assert(detail::has_to_json<counted<nlohmann::json>>);
+
 struct oddly_named {
   int quoted = 0;
   int broken = 0;
@@ -795,6 +834,9 @@ TEST_CASE("json_codec: a member that is JSON itself, comes back whatever it hold
   for (const nlohmann::json& each : {any, nlohmann::json{}, nlohmann::json(1), nlohmann::json("a")}) {
     CHECK(comes_back(each));
   }
+  CHECK(comes_back(std::vector<nlohmann::json>{any, 1, nullptr}));
+  CHECK(comes_back(std::map<std::string, nlohmann::json>{{"a", any}, {"b", 1}}));
+  CHECK(comes_back(std::map<std::string, std::vector<nlohmann::json>>{{"a", {any, "b"}}}));
   CHECK(said_of_writing(nlohmann::json::binary({1, 2})) == "value: is binary, which JSON does not have");
   CHECK(said_of_writing(nlohmann::json(nlohmann::json::value_t::discarded)) ==
         "value: is discarded, which JSON does not have");
@@ -803,6 +845,11 @@ TEST_CASE("json_codec: a member that is JSON itself, comes back whatever it hold
 TEST_CASE("json_codec: a host's container or third party's type, by the host's own conversion") {
   CHECK(written(tags{"a", "b"}) == R"({"value":"a b"})");
   CHECK(comes_back(tags{"a", "b"}));
+  CHECK(written(noted{{1, 2}, "two"}) == R"({"value":"two"})");
+  CHECK(read<noted>(R"("two")").note == "two");
+  CHECK(written(counted<int>{1, 2}) == R"({"value":2})");
+  CHECK(written(counted<nlohmann::json>{1, "a", nullptr}) == R"({"value":3})");
+  CHECK(read<counted<nlohmann::json>>("3").size() == 3);
   CHECK(written(event_relay_test_third_party::grid{{1, 2}}) == R"({"value":"1x2"})");
   CHECK(comes_back(event_relay_test_third_party::grid{{1, 2}}));
 }

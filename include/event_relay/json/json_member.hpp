@@ -13,6 +13,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -33,6 +34,8 @@ inline constexpr bool is_std_array<std::array<Type, Size>> = true;
 
 template <class Type, class... Others>
 concept any_of = (std::same_as<Type, Others> || ...);
+template <class Type, class... Others>
+concept any_convertible_to = (std::convertible_to<Type, Others> || ...);
 template <class Member>
 concept json_character = any_of<Member, char, wchar_t, char8_t, char16_t, char32_t>;
 template <class Member>
@@ -59,13 +62,58 @@ concept has_unique_names = std::same_as<typename Map::key_type, std::string> && 
 template <class Member>
 concept json_view = std::is_pointer_v<Member> || std::is_array_v<Member> || std::ranges::borrowed_range<Member>;
 
-// Becomes a `Json&` for a function of the host's, and brings none of nlohmann_json's own into the search.
-template <class Json>
-struct stands_for {
-  operator Json&() const;
+// No value of these can be made.
+struct impossible {
+  impossible() = delete;
+  impossible(const impossible&) = delete;
 };
-template <class Member, class Json>
-concept has_to_json = requires(stands_for<Json>& to, const Member& from) {
+struct impossible_text : impossible {
+  using value_type = impossible;
+};
+struct impossible_object : impossible {
+  using key_type = impossible;
+  using mapped_type = impossible;
+};
+
+// Become a json& for a function of the host's. They are no templates, for a template's arguments would bring
+// nlohmann_json's own functions into the search. A member that holds a nlohmann::json brings them all the same:
+// they ask for these types, and take none of them.
+struct stand_in_members : impossible {
+  using array_t = impossible;
+  using binary_t = impossible;
+  using boolean_t = impossible;
+  using number_float_t = impossible;
+  using number_integer_t = impossible;
+  using number_unsigned_t = impossible;
+  using object_t = impossible_object;
+  using string_t = impossible_text;
+};
+struct json_stand_in : stand_in_members {
+  operator nlohmann::json&() const;
+};
+struct ordered_json_stand_in : stand_in_members {
+  operator nlohmann::ordered_json&() const;
+};
+template <class Member, class StandIn>
+concept takes_stand_in = requires(StandIn& to, const Member& from) {
+  to_json(to, from);
+};
+template <class Member>
+concept has_to_json = takes_stand_in<Member, json_stand_in>;
+template <class Member>
+concept has_to_ordered_json = takes_stand_in<Member, ordered_json_stand_in>;
+
+// Becomes a member for a template of the host's that takes a json of nlohmann_json's and no stand-in for one, as
+// NLOHMANN_DEFINE_TYPE_INTRUSIVE writes it. nlohmann_json's own functions see neither a container nor a text.
+template <class Member>
+struct member_stand_in {
+  operator const Member&() const;
+};
+template <class Member>
+concept has_to_json_template =
+    !any_convertible_to<member_stand_in<Member>, std::string, std::vector<bool>, nlohmann::json::array_t,
+                        nlohmann::json::object_t, nlohmann::json::binary_t> &&
+    requires(nlohmann::json & to, const member_stand_in<Member>& from) {
   to_json(to, from);
 };
 
@@ -80,7 +128,7 @@ concept takes_any_type = requires(nlohmann::json& to, const any_other_type& from
 
 // The host wrote a to_json beside the type, or an adl_serializer for it.
 template <class Member>
-concept converted_by_host = has_to_json<Member, nlohmann::json> || has_to_json<Member, nlohmann::ordered_json> ||
+concept converted_by_host = has_to_json<Member> || has_to_ordered_json<Member> || has_to_json_template<Member> ||
     !takes_any_type<nlohmann::adl_serializer<Member>>;
 
 template <class Member>

@@ -150,7 +150,7 @@ class json_writer {
   // Keeps the order of members, unless the host has a to_json for nlohmann::json alone.
   template <class Member>
   static auto json_of(const Member& member) {
-    constexpr bool is_ordered = has_to_json<Member, nlohmann::ordered_json> || !has_to_json<Member, nlohmann::json>;
+    constexpr bool is_ordered = has_to_ordered_json<Member> || !has_to_json<Member>;
     if constexpr (is_ordered && std::convertible_to<const Member&, nlohmann::ordered_json>) {
       return nlohmann::ordered_json(member);
     } else {
