@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # run.sh: installs the library into a folder of its own, and builds and runs a host that uses it by each of
-# find_package, add_subdirectory, FetchContent (of a clone of the current state) and pkg-config.
+# find_package (with file sets and without), add_subdirectory, FetchContent (of a clone of the current state)
+# and pkg-config.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 bash "$top/.ci/ensure-packages" build-essential cmake git libfmt-dev libpq-dev libsqlite3-dev nlohmann-json3-dev pkg-config
@@ -22,7 +23,7 @@ quietly cmake -S "$work/source" -B "$work/install-build" -DEVENT_RELAY_BUILD_TES
 quietly cmake --install "$work/install-build" --prefix "$work/first-prefix"
 mv "$work/first-prefix" "$work/prefix" # an installed package may be moved
 
-for way in find_package add_subdirectory FetchContent; do
+for way in find_package find_package_without_file_sets add_subdirectory FetchContent; do
   quietly cmake -S "$top/tests/consumer" -B "$work/$way" -DCONSUME_BY="$way" -DCMAKE_PREFIX_PATH="$work/prefix" \
     -DEVENT_RELAY_SOURCE="$work/source" -DEVENT_RELAY_REVISION="$revision"
   quietly cmake --build "$work/$way" --parallel "$(nproc)"
