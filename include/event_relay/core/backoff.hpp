@@ -41,7 +41,7 @@ constexpr std::chrono::milliseconds require_not_negative(std::string_view field,
 }
 
 constexpr std::chrono::milliseconds saturating_multiply(std::chrono::milliseconds wait, std::uint64_t factor) {
-  constexpr auto longest = std::chrono::milliseconds::max();
+  constexpr auto longest = (std::chrono::milliseconds::max)();
   if (wait.count() == 0 || factor == 0) {
     return std::chrono::milliseconds::zero();
   }

@@ -87,7 +87,7 @@ inline decision decide(const retry_metadata& planned, outcome result, std::strin
   decision again{attempt_status::retry_scheduled, planned, std::nullopt, std::move(failure.reason)};
   if (failure.delay) {
     again.retry.strategy = "handler-delay";
-    again.retry.backoff = std::max(*failure.delay, std::chrono::milliseconds::zero());
+    again.retry.backoff = (std::max)(*failure.delay, std::chrono::milliseconds::zero());
     again.retry.next_attempt_at = saturating_add(now, again.retry.backoff);
   }
   return again;

@@ -24,9 +24,9 @@ inline constexpr instant min_instant{-max_instant.time_since_epoch()};
 /// `from + wait`, held at `max_instant` and `min_instant` instead of overflowing.
 constexpr instant saturating_add(instant from, std::chrono::milliseconds wait) {
   if (wait > std::chrono::milliseconds::zero()) {
-    return from > max_instant - wait ? max_instant : std::max(from + wait, min_instant);
+    return from > max_instant - wait ? max_instant : (std::max)(from + wait, min_instant);
   }
-  return from < min_instant - wait ? min_instant : std::min(from + wait, max_instant);
+  return from < min_instant - wait ? min_instant : (std::min)(from + wait, max_instant);
 }
 
 /// The text of an instant, held without allocation. Years outside 0 to 9999 take the expanded form

@@ -27,7 +27,7 @@ class capped {
 
   template <random_source Random>
   constexpr std::chrono::milliseconds delay(attempt_number attempt, Random& random) const {
-    return std::min(backoff_.delay(attempt, random), cap_);
+    return (std::min)(backoff_.delay(attempt, random), cap_);
   }
 
  private:

@@ -44,7 +44,7 @@ struct thread_waiter {
     std::condition_variable_any never_notified;
     std::unique_lock lock{mutex};
     while (wait > std::chrono::milliseconds::zero() && !stop.stop_requested()) {
-      const auto part = std::min(wait, longest_at_once);
+      const auto part = (std::min)(wait, longest_at_once);
       never_notified.wait_for(lock, stop, part, [] { return false; });
       wait -= part;
     }

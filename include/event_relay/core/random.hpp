@@ -19,14 +19,13 @@ namespace event_relay {
 /// A uniform source of 64 random bits a call: std::mt19937_64, or one of the host's own.
 /// It is called from every thread that publishes.
 template <class Type>
-concept random_source = std::uniform_random_bit_generator<Type> && Type::min()
-== 0 && Type::max() == std::numeric_limits<std::uint64_t>::max();
+concept random_source = std::uniform_random_bit_generator<Type> && 0 == (Type::min)() && UINT64_MAX == (Type::max)();
 
 /// A number from 0 to `highest`, both included and all equally likely (by rejection, no modulo bias).
 /// Unlike std::uniform_int_distribution it gives the same numbers for a seed with every standard library.
 template <random_source Random>
 constexpr std::uint64_t uniform(Random& random, std::uint64_t highest) {
-  constexpr std::uint64_t all = std::numeric_limits<std::uint64_t>::max();
+  constexpr std::uint64_t all = (std::numeric_limits<std::uint64_t>::max)();
   if (highest == all) {
     return random();
   }
@@ -53,8 +52,9 @@ constexpr std::uint64_t mix_bits(std::uint64_t state) {
 class process_random {
  public:
   using result_type = std::uint64_t;
-  static constexpr result_type min() { return 0; }
-  static constexpr result_type max() { return std::numeric_limits<result_type>::max(); }
+  // In parentheses no name is a macro of the host's.
+  static constexpr result_type(min)() { return 0; }
+  static constexpr result_type(max)() { return (std::numeric_limits<result_type>::max)(); }
 
   result_type operator()() const {
     thread_local seeded_engine mine;

@@ -62,7 +62,7 @@ void read_integer(const nlohmann::json& from, Number& to, const json_path* path)
   if (!fits) {
     refuse_json(
         path, fmt::format("is {}, must be an integer from {} to {}", from.is_number() ? from.dump() : from.type_name(),
-                          std::numeric_limits<Number>::min(), std::numeric_limits<Number>::max()));
+                          (std::numeric_limits<Number>::min)(), (std::numeric_limits<Number>::max)()));
   }
 }
 
@@ -70,9 +70,9 @@ template <class Number>
 void read_number(const nlohmann::json& from, Number& to, const json_path* path) {
   require_json(from.is_number(), from, "a number", path);
   const double number = from.get<double>();
-  if (std::abs(number) > std::numeric_limits<Number>::max()) {
+  if (std::abs(number) > (std::numeric_limits<Number>::max)()) {
     refuse_json(path, fmt::format("is {}, must be a number from {} to {}", from.dump(),
-                                  std::numeric_limits<Number>::lowest(), std::numeric_limits<Number>::max()));
+                                  std::numeric_limits<Number>::lowest(), (std::numeric_limits<Number>::max)()));
   }
   to = static_cast<Number>(number);
 }

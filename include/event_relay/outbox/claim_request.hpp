@@ -36,7 +36,7 @@ struct claim_request {
   std::size_t most_of(std::string_view name) const {
     const auto found =
         std::find_if(limits_by_name.begin(), limits_by_name.end(), [&](const auto& each) { return each.name == name; });
-    return found == limits_by_name.end() ? limit : std::min(limit, found->most);
+    return found == limits_by_name.end() ? limit : (std::min)(limit, found->most);
   }
 };
 

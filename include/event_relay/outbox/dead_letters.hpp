@@ -33,7 +33,7 @@ struct redrive_options {
   /// has just recovered is not overloaded. Absent: all at once.
   std::optional<std::uint32_t> per_second = std::nullopt;
   /// At most so many, the first that the filter admits.
-  std::size_t at_most = std::numeric_limits<std::size_t>::max();
+  std::size_t at_most = (std::numeric_limits<std::size_t>::max)();
   run_kind run = run_kind::real;
 };
 
@@ -155,7 +155,7 @@ class dead_letters {
   /// Returns how many it deleted.
   std::size_t purge(const dead_letter_filter& filter, run_kind run = run_kind::real) {
     std::size_t purged = 0;
-    for_each_page(filter, std::numeric_limits<std::size_t>::max(), store_.now(), [&](const dead_letter_page& page) {
+    for_each_page(filter, (std::numeric_limits<std::size_t>::max)(), store_.now(), [&](const dead_letter_page& page) {
       std::vector<purge_request> requests;
       for (const stored_event& each : page.events) {
         requests.push_back({each.record.id, each.dead_since});
@@ -169,7 +169,7 @@ class dead_letters {
   template <line_writer Writer>
   std::size_t export_to(Writer& write, const dead_letter_filter& filter = {}) {
     std::size_t exported = 0;
-    for_each_page(filter, std::numeric_limits<std::size_t>::max(), store_.now(), [&](const dead_letter_page& page) {
+    for_each_page(filter, (std::numeric_limits<std::size_t>::max)(), store_.now(), [&](const dead_letter_page& page) {
       for (const stored_event& each : page.events) {
         fmt::memory_buffer line;
         append_json(line, each);
@@ -186,10 +186,10 @@ class dead_letters {
   template <class Visit>
   void for_each_page(dead_letter_filter filter, std::size_t at_most, instant start, Visit visit) {
     const instant after_start = saturating_add(start, std::chrono::milliseconds{1});
-    filter.until = filter.until ? std::min(*filter.until, after_start) : after_start;
+    filter.until = filter.until ? (std::min)(*filter.until, after_start) : after_start;
     std::optional<dead_letter_cursor> after;
     while (at_most > 0) {
-      const dead_letter_page page = store_.dead_letters(filter, after, std::min(at_most, batch));
+      const dead_letter_page page = store_.dead_letters(filter, after, (std::min)(at_most, batch));
       visit(page);
       at_most -= page.events.size();
       if (!page.next) {

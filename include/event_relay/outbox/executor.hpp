@@ -206,7 +206,7 @@ class executor {
   }
 
   static std::optional<instant> earlier(const std::optional<instant>& one, const std::optional<instant>& other) {
-    return one && other ? std::min(one, other) : one ? one : other;
+    return one && other ? (std::min)(one, other) : one ? one : other;
   }
 
   void take_answers(std::vector<settle_result> answers) {

@@ -57,7 +57,7 @@ class family_limiter {
     std::size_t granted = wanted;
     if (most_.per_second) {
       count_tokens(now);
-      granted = std::min(wanted, static_cast<std::size_t>(std::max<std::int64_t>(tokens_, 0) / token));
+      granted = (std::min)(wanted, static_cast<std::size_t>(std::max<std::int64_t>(tokens_, 0) / token));
       tokens_ -= static_cast<std::int64_t>(granted) * token;
     }
     running_ += granted > 0 ? 1 : 0;
@@ -83,7 +83,7 @@ class family_limiter {
   // The batch is over. If it `may_have_kept_out` other claims, the workers that found no permit meanwhile are
   // woken.
   void leave(bool may_have_kept_out) {
-    signals freed_for;
+    wake_signals freed_for;
     {
       const std::lock_guard lock{mutex_};
       --running_;
@@ -113,27 +113,27 @@ class family_limiter {
   }
 
  private:
-  using signals = std::set<std::weak_ptr<wake_signal>, std::owner_less<>>;
+  using wake_signals = std::set<std::weak_ptr<wake_signal>, std::owner_less<>>;
 
   // Tokens are counted in thousandths of an attempt, so that a millisecond adds `per_second` of them.
   static constexpr std::int64_t token = 1000;
 
-  std::int64_t capacity() const { return std::max(token, std::int64_t{most_.per_second.value_or(0)} * 100); }
+  std::int64_t capacity() const { return (std::max)(token, std::int64_t{most_.per_second.value_or(0)} * 100); }
 
   void count_tokens(instant now) {
     const std::int64_t elapsed = counted_ ? std::clamp<std::int64_t>((now - *counted_).count(), 0, 10'000'000) : 0;
-    tokens_ = std::min(capacity(), tokens_ + elapsed * *most_.per_second);
+    tokens_ = (std::min)(capacity(), tokens_ + elapsed * *most_.per_second);
     // Readings of two threads may arrive slightly out of order; a larger step back means that the clock was
     // set back.
     const bool is_set_back = counted_ && *counted_ - now > std::chrono::seconds{1};
-    counted_ = is_set_back ? now : std::max(counted_.value_or(now), now);
+    counted_ = is_set_back ? now : (std::max)(counted_.value_or(now), now);
   }
 
   const std::string name_;
   const family_limit most_;
   std::mutex mutex_;
   std::size_t running_ = 0;  // batches, of which each makes one attempt at a time
-  signals waiting_;
+  wake_signals waiting_;
   std::int64_t tokens_;
   std::optional<instant> counted_;
 };
@@ -148,7 +148,7 @@ class family_limits {
   /// second limit of one type.
   template <event_type Event>
   family_limits with(family_limit most) && {
-    require(Event::name, "running", most.running, std::numeric_limits<std::size_t>::max());
+    require(Event::name, "running", most.running, (std::numeric_limits<std::size_t>::max)());
     require(Event::name, "per_second", most.per_second, std::uint32_t{1'000'000});
     if (limiter_of(Event::name) != nullptr) {
       throw std::invalid_argument(fmt::format("family_limits: {} has a limit already", Event::name));

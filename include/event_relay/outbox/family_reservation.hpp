@@ -114,7 +114,7 @@ class family_reservation {
       const auto due = static_cast<std::size_t>(claimed_of_it) < limit.most
                            ? std::nullopt
                            : limits_->limiter_of(limit.name)->next_attempt(now_);
-      next = next && due ? std::min(next, due) : next ? next : due;
+      next = next && due ? (std::min)(next, due) : next ? next : due;
     }
     return next;
   }

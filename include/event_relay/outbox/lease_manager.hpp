@@ -111,7 +111,7 @@ class lease_manager {
     if (each.state != hold::waiting || !each.renewed) {
       return false;
     }
-    if (now >= std::max(each.held_until, renewed_until_)) {
+    if (now >= (std::max)(each.held_until, renewed_until_)) {
       each.renewed = false;
       each.permit.reset();
       unlogged_.lost.push_back(named(each));

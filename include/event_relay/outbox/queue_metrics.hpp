@@ -78,9 +78,9 @@ struct threshold {
   Value critical;
 
   constexpr readiness of(Value value) const {
-    return value >= std::max(watch, critical) ? readiness::critical
-           : value >= watch                   ? readiness::watch
-                                              : readiness::good;
+    return value >= (std::max)(watch, critical) ? readiness::critical
+           : value >= watch                     ? readiness::watch
+                                                : readiness::good;
   }
 };
 
@@ -93,9 +93,9 @@ struct readiness_thresholds {
 
 /// The worst of the readiness of lag, dead letters and depth.
 inline readiness readiness_of(const queue_metrics& metrics, const readiness_thresholds& thresholds = {}) {
-  return std::max({thresholds.lag.of(metrics.oldest_lag.value_or(std::chrono::milliseconds{0})),
-                   thresholds.dead_letters.of(metrics.dead_letters),
-                   thresholds.depth.of(std::max(metrics.depth(), metrics.ready))});
+  return (std::max)({thresholds.lag.of(metrics.oldest_lag.value_or(std::chrono::milliseconds{0})),
+                     thresholds.dead_letters.of(metrics.dead_letters),
+                     thresholds.depth.of((std::max)(metrics.depth(), metrics.ready))});
 }
 
 }  // namespace event_relay

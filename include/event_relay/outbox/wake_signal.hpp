@@ -38,7 +38,7 @@ class wake_signal : public std::enable_shared_from_this<wake_signal> {
         std::chrono::hours{24};  // so that the clock does not overflow
     const auto is_hinted = [&] { return count_ != seen; };
     while (!is_hinted() && !stop.stop_requested() && at_most > std::chrono::milliseconds::zero()) {
-      const std::chrono::milliseconds part = std::min(at_most, longest_at_once);
+      const std::chrono::milliseconds part = (std::min)(at_most, longest_at_once);
       woken_.wait_for(lock, stop, part, is_hinted);
       at_most -= part;
     }

@@ -193,7 +193,7 @@ class worker {
     if (!mine.next_due()) {
       return longest;
     }
-    return std::clamp(std::max(*mine.next_due(), min_instant) - parts_.store().now(), std::chrono::milliseconds{1},
+    return std::clamp((std::max)(*mine.next_due(), min_instant) - parts_.store().now(), std::chrono::milliseconds{1},
                       longest);
   }
 

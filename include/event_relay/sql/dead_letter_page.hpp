@@ -21,9 +21,9 @@ namespace event_relay::sql {
 template <class Session>
 dead_letter_page read_page(Session& on, const statement& statement, const dead_letter_filter& filter,
                            const std::optional<dead_letter_cursor>& after, std::size_t limit) {
-  constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
-  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
-  const std::int64_t one_more = std::min(row_limit(limit), most - 1) + 1;
+  constexpr std::int64_t least = (std::numeric_limits<std::int64_t>::min)();
+  constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)();
+  const std::int64_t one_more = (std::min)(row_limit(limit), most - 1) + 1;
   const auto reason = filter.reason ? std::optional{wire_name(*filter.reason)} : std::nullopt;
   dead_letter_page page;
   std::vector<std::int64_t> rows;

@@ -42,12 +42,12 @@ std::optional<instant> optional_instant(const Row& at, std::string_view column) 
 
 /// The earlier one of those that there are.
 inline std::optional<instant> earlier(const std::optional<instant>& one, const std::optional<instant>& other) {
-  return one && other ? std::min(one, other) : one ? one : other;
+  return one && other ? (std::min)(one, other) : one ? one : other;
 }
 
 /// What LIMIT takes: 64 bits with a sign.
 inline std::int64_t row_limit(std::size_t limit) {
-  return static_cast<std::int64_t>(std::min<std::uint64_t>(limit, std::numeric_limits<std::int64_t>::max()));
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(limit, (std::numeric_limits<std::int64_t>::max)()));
 }
 
 /// NULL for an empty text: the columns that may be absent hold no empty ones.
@@ -87,7 +87,7 @@ claimed_event claimed_event_of(const Row& at, bool is_isolated, std::int64_t fai
           .attempt = static_cast<attempt_number>(at.integer("attempt")),
           .isolated = is_isolated,
           .crashed = at.integer("crashed") != 0,
-          .failures = static_cast<std::uint32_t>(std::min(at.integer("failures"), failures_kept))};
+          .failures = static_cast<std::uint32_t>((std::min)(at.integer("failures"), failures_kept))};
 }
 
 /// An event to look at, without its failures.

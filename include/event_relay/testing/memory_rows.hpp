@@ -145,7 +145,7 @@ class memory_rows {
       }
     }
     if (is_isolated) {
-      candidates.resize(std::min(candidates.size(), std::size_t{1}));
+      candidates.resize((std::min)(candidates.size(), std::size_t{1}));
     } else {
       std::stable_sort(candidates.begin(), candidates.end(), [](const auto* one, const auto* other) {
         return one->second.event.available_at < other->second.event.available_at;
@@ -171,7 +171,7 @@ class memory_rows {
                                 .attempt = at.event.attempts,
                                 .isolated = is_isolated,
                                 .crashed = at.has_crashed,
-                                .failures = std::min(at.failures, options_.failures_kept)});
+                                .failures = (std::min)(at.failures, options_.failures_kept)});
     }
   }
 
@@ -188,7 +188,7 @@ class memory_rows {
                                          : each.event.state == event_state::leased ? each.event.leased_until
                                                                                    : std::nullopt;
       if (due && result.claimed.size() < request.limit) {
-        result.next_due = std::min(result.next_due.value_or(*due), *due);
+        result.next_due = (std::min)(result.next_due.value_or(*due), *due);
       }
     }
   }

@@ -197,8 +197,8 @@ class memory_store {
             ++metrics.scheduled;
           } else {
             ++metrics.ready;
-            metrics.oldest_lag = std::max(metrics.oldest_lag.value_or(std::chrono::milliseconds{0}),
-                                          metrics.at - std::max(row.event.available_at, min_instant));
+            metrics.oldest_lag = (std::max)(metrics.oldest_lag.value_or(std::chrono::milliseconds{0}),
+                                            metrics.at - (std::max)(row.event.available_at, min_instant));
           }
           break;
         case event_state::leased: ++metrics.leased; break;

@@ -35,7 +35,7 @@ std::optional<instant> optional_instant(const Row& at, int column) {
 
 // The value for LIMIT, which is a signed number of 64 bits.
 inline std::int64_t row_limit(std::size_t limit) {
-  return static_cast<std::int64_t>(std::min<std::uint64_t>(limit, std::numeric_limits<std::int64_t>::max()));
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(limit, (std::numeric_limits<std::int64_t>::max)()));
 }
 
 inline std::optional<dead_letter_reason> reason_of(std::string_view name) {
