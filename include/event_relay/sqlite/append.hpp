@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How events come into the table: on the host's connection, in its transaction, and leaving no other trace there.
+// Appending: events are inserted on the host's connection, in the host's transaction, and nothing else of the
+// connection is changed.
 #pragma once
 
 #include <span>
@@ -10,9 +11,9 @@
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/store_error.hpp"
+#include "event_relay/sqlite/commit_hook.hpp"
 #include "event_relay/sqlite/driver/transaction.hpp"
-#include "event_relay/sqlite/event_rows.hpp"
-#include "event_relay/sqlite/host_connections.hpp"
+#include "event_relay/sqlite/insert_event.hpp"
 
 namespace event_relay::sqlite::detail {
 
@@ -22,22 +23,22 @@ struct keep_last_rowid {
   ~keep_last_rowid() { sqlite3_set_last_insert_rowid(on, last); }
 };
 
-inline std::vector<append_status> append(host_connections& hosts, sqlite3* host, std::span<const event_record> records,
+inline std::vector<append_status> append(commit_hooks& hooks, sqlite3* host, std::span<const event_record> records,
                                          instant now) {
   if (sqlite3_get_autocommit(host) != 0) {
     throw store_error{store_errc::no_transaction,
                       "sqlite: append joins the transaction of the change that the event tells of; begin it with "
                       "BEGIN IMMEDIATE, or an immediate_transaction"};
   }
-  host_connections::commit_hook& hook = hosts.hook_on(host);
+  commit_hooks::commit_hook& hook = hooks.hook_on(host);
   const keep_last_rowid kept{host};
   hook.watch_commit();
   std::vector<append_status> answers;
   answers.reserve(records.size());
   const auto insert_all = [&] {
     for (const event_record& record : records) {
-      answers.push_back(insert(hook.insertion(record), host, record, now) ? append_status::appended
-                                                                          : append_status::duplicate);
+      answers.push_back(insert_event(hook.insertion(record), host, record, now) ? append_status::appended
+                                                                                : append_status::duplicate);
     }
   };
   if (records.size() == 1) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The outbox as a guest on the host's own connections: it inserts events there, and learns of the commit from
-// a virtual table of its own, so that none of the host's hooks is touched. It leaves with the connection.
+// The outbox's commit hook on the host's own connections. The commit is seen by a virtual table of the library's, so
+// that none of the host's own hooks is touched. The hook is gone with its connection.
 #pragma once
 
 #include <array>
@@ -19,31 +19,33 @@
 
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/outbox/wake_signal.hpp"
-#include "event_relay/sqlite/driver/connection.hpp"
+#include "event_relay/sql/statement.hpp"
 #include "event_relay/sqlite/driver/error.hpp"
 #include "event_relay/sqlite/driver/statement.hpp"
-#include "event_relay/sqlite/event_rows.hpp"
+#include "event_relay/sqlite/insert_event.hpp"
+#include "event_relay/sqlite/session.hpp"
 
 namespace event_relay::sqlite {
 
-/// All connections of the host that have appended to one store. It outlives the store where a connection does.
+/// The hooks on all connections of the host that have appended to one store. They outlive the store where a connection
+/// does.
 /// Thread-safe, as long as each connection is used by one thread at a time.
-class host_connections : public std::enable_shared_from_this<host_connections> {
+class commit_hooks : public std::enable_shared_from_this<commit_hooks> {
  public:
   /// `file` is the store's database; `committed` is woken after each commit that appended to it.
-  host_connections(std::filesystem::path file, std::shared_ptr<wake_signal> committed)
+  commit_hooks(std::filesystem::path file, std::shared_ptr<wake_signal> committed)
       : file_{std::move(file)}, committed_{std::move(committed)} {}
 
   /// What the outbox keeps on one connection. It is the virtual table's, which SQLite disconnects before it
   /// looks whether statements are left that would keep the connection from closing.
   class commit_hook {
    public:
-    commit_hook(sqlite3* database, std::shared_ptr<host_connections> all)
+    commit_hook(sqlite3* database, std::shared_ptr<commit_hooks> all)
         : database_{database},
           all_{std::move(all)},
           module_name_{fmt::format("event_relay_commit_{}", fmt::ptr(all_.get()))} {}
 
-    /// Has the commit of the open transaction seen.
+    /// The commit of the open transaction will wake the workers.
     void watch_commit() {
       if (!is_watching_) {
         statement{database_, fmt::format("INSERT INTO {} VALUES (NULL)", module_name_)}.execute();
@@ -53,21 +55,22 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
     statement& insertion(const event_record& record) {
       auto& prepared = insertions_[record.ordering_key.empty() ? 0 : 1];
       if (!prepared) {
-        prepared.emplace(database_, detail::insertion_of(record));
+        const sql::statement& insertion = detail::insertion_of(record);
+        prepared.emplace(database_, sql::expanded(insertion.text, detail::no_names{}), insertion.name);
       }
       return *prepared;
     }
 
    private:
-    friend class host_connections;
+    friend class commit_hooks;
     sqlite3* database_;
-    std::shared_ptr<host_connections> all_;
+    std::shared_ptr<commit_hooks> all_;
     std::string module_name_;
     bool is_watching_ = false;
     std::array<std::optional<statement>, 2> insertions_;
   };
 
-  /// The guest on `database`, which is made at the first call. Throws store_error: wrong_database if it is a
+  /// The hook on `database`, which is made at the first call. Throws store_error: wrong_database if it is a
   /// connection to another file than the store's.
   commit_hook& hook_on(sqlite3* database) {
     {
@@ -108,7 +111,7 @@ class host_connections : public std::enable_shared_from_this<host_connections> {
 
   static void leave(void* leaving) {
     const std::unique_ptr<std::shared_ptr<commit_hook>> gone{static_cast<std::shared_ptr<commit_hook>*>(leaving)};
-    const std::shared_ptr<host_connections> all = (*gone)->all_;
+    const std::shared_ptr<commit_hooks> all = (*gone)->all_;
     const std::lock_guard lock{all->mutex_};
     all->hooks_.erase((*gone)->database_);
   }
