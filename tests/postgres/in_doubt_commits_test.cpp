@@ -5,7 +5,7 @@
 #include <string>
 
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/postgres/conninfo.hpp"
+#include "event_relay/postgres/driver/conninfo.hpp"
 #include "event_relay/postgres/session.hpp"
 #include "support/catch.hpp"
 #include "support/postgres_fixture.hpp"

@@ -16,7 +16,7 @@
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/postgres/claims.hpp"
-#include "event_relay/postgres/error.hpp"
+#include "event_relay/postgres/driver/error.hpp"
 #include "event_relay/postgres/event_rows.hpp"
 #include "event_relay/postgres/host_connections.hpp"
 

@@ -23,13 +23,12 @@
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/postgres/claim_cursor.hpp"
+#include "event_relay/postgres/driver/server_clock.hpp"
 #include "event_relay/postgres/event_rows.hpp"
 #include "event_relay/postgres/ordering.hpp"
 #include "event_relay/postgres/session.hpp"
 
 namespace event_relay::postgres::detail {
-
-using clock_override = std::optional<std::int64_t>;
 
 // Expired leases make orphans. An attempt that was not alone is forgotten; an isolated one counts as failed. Returns
 // whether there are orphans now.

@@ -18,7 +18,7 @@
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/detail/stored_values.hpp"
 #include "event_relay/outbox/event_record.hpp"
-#include "event_relay/postgres/server_clock.hpp"
+#include "event_relay/postgres/driver/server_clock.hpp"
 #include "event_relay/postgres/session.hpp"
 
 namespace event_relay::postgres::detail {
@@ -29,6 +29,9 @@ using event_relay::detail::optional_instant;
 using event_relay::detail::reason_of;
 using event_relay::detail::record_of;
 using event_relay::detail::row_limit;
+
+// The time of a statement, whose first parameter is what it is told.
+#define EVENT_RELAY_PG_TIME "coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
 
 // A wait that the server can add to any instant without an overflow; the sum is held at max_instant there.
 inline std::int64_t addable(std::chrono::milliseconds wait) {

@@ -16,14 +16,14 @@
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/postgres/claims.hpp"
-#include "event_relay/postgres/connection.hpp"
-#include "event_relay/postgres/error.hpp"
+#include "event_relay/postgres/driver/connection.hpp"
+#include "event_relay/postgres/driver/error.hpp"
+#include "event_relay/postgres/driver/transaction.hpp"
 #include "event_relay/postgres/in_doubt_commits.hpp"
 #include "event_relay/postgres/metrics_rows.hpp"
-#include "event_relay/postgres/session_pool.hpp"
+#include "event_relay/postgres/pooled_session.hpp"
 #include "event_relay/postgres/settlements.hpp"
 #include "event_relay/postgres/store_options.hpp"
-#include "event_relay/postgres/transaction.hpp"
 
 namespace event_relay::postgres::detail {
 

@@ -19,7 +19,7 @@
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/postgres/error.hpp"
+#include "event_relay/postgres/driver/error.hpp"
 #include "event_relay/postgres/session.hpp"
 
 namespace event_relay::postgres::detail {

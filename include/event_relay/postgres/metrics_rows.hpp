@@ -19,7 +19,7 @@
 #include "event_relay/outbox/queue_metrics.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/postgres/claims.hpp"
-#include "event_relay/postgres/connection.hpp"
+#include "event_relay/postgres/driver/connection.hpp"
 #include "event_relay/postgres/event_rows.hpp"
 #include "event_relay/postgres/session.hpp"
 

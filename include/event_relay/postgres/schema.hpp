@@ -11,8 +11,8 @@
 #include <fmt/format.h>
 
 #include "event_relay/outbox/store_error.hpp"
+#include "event_relay/postgres/driver/transaction.hpp"
 #include "event_relay/postgres/session.hpp"
-#include "event_relay/postgres/transaction.hpp"
 
 namespace event_relay::postgres {
 

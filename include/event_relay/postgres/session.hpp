@@ -14,7 +14,7 @@
 
 #include <fmt/format.h>
 
-#include "event_relay/postgres/connection.hpp"
+#include "event_relay/postgres/driver/connection.hpp"
 
 namespace event_relay::postgres {
 

@@ -22,7 +22,7 @@
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/postgres/claims.hpp"
-#include "event_relay/postgres/connection.hpp"
+#include "event_relay/postgres/driver/connection.hpp"
 #include "event_relay/postgres/event_rows.hpp"
 #include "event_relay/postgres/ordering.hpp"
 #include "event_relay/postgres/session.hpp"

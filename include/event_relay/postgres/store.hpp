@@ -29,18 +29,18 @@
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/outbox/wake_signal.hpp"
 #include "event_relay/postgres/appending.hpp"
-#include "event_relay/postgres/connection.hpp"
 #include "event_relay/postgres/dead_letter_rows.hpp"
+#include "event_relay/postgres/driver/connection.hpp"
+#include "event_relay/postgres/driver/server_clock.hpp"
+#include "event_relay/postgres/driver/transaction.hpp"
 #include "event_relay/postgres/event_rows.hpp"
 #include "event_relay/postgres/exchange.hpp"
 #include "event_relay/postgres/lease_rows.hpp"
 #include "event_relay/postgres/metrics_rows.hpp"
+#include "event_relay/postgres/pooled_session.hpp"
 #include "event_relay/postgres/retention.hpp"
 #include "event_relay/postgres/schema.hpp"
-#include "event_relay/postgres/server_clock.hpp"
-#include "event_relay/postgres/session_pool.hpp"
 #include "event_relay/postgres/store_options.hpp"
-#include "event_relay/postgres/transaction.hpp"
 #include "event_relay/postgres/wake_channel.hpp"
 
 namespace event_relay::postgres {
@@ -64,9 +64,10 @@ class store {
   explicit store(const std::string& conninfo_text, store_options options = {}, Clock clock = Clock{})
       : options_{checked(std::move(options), conninfo{conninfo_text})},
         clock_{std::move(clock)},
-        pool_{conninfo{conninfo_text}, options_} {
-    const session_pool::loan lent = pool_.lend();
-    session& on = lent.on();
+        to_{conninfo_text},
+        pool_{[this] { return detail::open_session(to_, options_); }, options_.max_connections, options_.lock_timeout} {
+    const auto lent = pool_.lend();
+    session& on = lent->on;
     migrate(on, options_.names);
     std::string id;
     on.query(
@@ -77,7 +78,7 @@ class store {
         },
         detail::clock_override_of(clock_));
     if (options_.hints == wake_ups::notify) {
-      const auto open = [this] { return pool_.open_alone(); };
+      const auto open = [this] { return std::make_unique<session>(to_, detail::name_expander{options_.names}); };
       channel_ = std::make_shared<wake_channel>("event_relay_" + id, open, signal_);
     }
     const detail::name_expander names{options_.names};
@@ -98,7 +99,7 @@ class store {
     if (settlements.empty() && request.limit == 0) {
       return {};
     }
-    exchange_result result = on_a_session([&](pooled_session& lent) {
+    exchange_result result = on_a_session([&](detail::pooled_session& lent) {
       in_doubt_.resolve(lent.on);
       if (settlements.empty()) {
         if (auto claimed = still_held(lent.on, in_doubt_.take_claimed(request.kind, request.limit), request.length);
@@ -133,7 +134,7 @@ class store {
   }
 
   std::optional<stored_event> find(std::string_view id) {
-    return on_a_session([&](pooled_session& lent) { return detail::find(lent.on, id); });
+    return on_a_session([&](detail::pooled_session& lent) { return detail::find(lent.on, id); });
   }
 
   dead_letter_page dead_letters(const dead_letter_filter& filter, const std::optional<dead_letter_cursor>& after,
@@ -174,7 +175,7 @@ class store {
   }
 
   bool has_unfinished() {
-    return on_a_session([](pooled_session& lent) {
+    return on_a_session([](detail::pooled_session& lent) {
       return lent.on.integer(
                  "SELECT (EXISTS (SELECT 1 FROM {events} e WHERE e.state = 0) OR EXISTS (SELECT 1 FROM "
                  "{events} e WHERE e.state = 1) OR EXISTS (SELECT 1 FROM {events} e WHERE e.state = 2))::int",
@@ -189,7 +190,7 @@ class store {
   void wake() const { wake(*signal_, channel_); }
 
   /// Where it is, for logs: host, port, database, user, and never a password.
-  const std::string& shown() const { return pool_.to().shown(); }
+  const std::string& shown() const { return to_.shown(); }
   const outbox_names& names() const { return options_.names; }
   /// How often the connection that listens was made; 0 where none is.
   std::uint64_t listening_connections() const { return channel_ ? channel_->connections() : 0; }
@@ -253,11 +254,11 @@ class store {
 
   template <class Body>
   auto on_a_session(Body body) {
-    const session_pool::loan lent = pool_.lend();
+    const auto lent = pool_.lend();
     try {
       return body(*lent);
     } catch (const store_error&) {
-      if (!lent.on().database().is_usable()) {
+      if (!lent->database().is_usable()) {
         pool_.drop_idle();
       }
       throw;
@@ -266,7 +267,7 @@ class store {
 
   template <class Body>
   auto in_transaction(Body body) {
-    return on_a_session([&](pooled_session& lent) {
+    return on_a_session([&](detail::pooled_session& lent) {
       return detail::with_tries([&] {
         postgres::transaction all{lent.on.database()};
         auto result = body(lent.on);
@@ -279,7 +280,7 @@ class store {
   // Sees one instant, and changes nothing.
   template <class Body>
   auto on_snapshot(Body body) {
-    return on_a_session([&](pooled_session& lent) {
+    return on_a_session([&](detail::pooled_session& lent) {
       const snapshot one_instant{lent.on.database()};
       return body(lent.on);
     });
@@ -287,7 +288,8 @@ class store {
 
   store_options options_;
   Clock clock_;
-  session_pool pool_;
+  conninfo to_;
+  detail::session_pool pool_;
   std::shared_ptr<wake_signal> signal_ = std::make_shared<wake_signal>();
   detail::in_doubt_commits in_doubt_;
   detail::host_side host_side_;

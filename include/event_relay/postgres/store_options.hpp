@@ -10,7 +10,7 @@
 
 #include <fmt/format.h>
 
-#include "event_relay/postgres/connection.hpp"
+#include "event_relay/postgres/driver/connection.hpp"
 #include "event_relay/postgres/session.hpp"
 
 namespace event_relay::postgres {

@@ -41,25 +41,26 @@ class server_clock {
 
 namespace detail {
 
-/// What a statement is told of the time: nothing, so that the server's goes; or a test's.
+/// The time that a statement's first parameter gives it: none, so that the statement takes the server's own; or that of
+/// a test's clock.
+using clock_override = std::optional<std::int64_t>;
+
 template <clock Clock>
-std::optional<std::int64_t> clock_override_of(Clock& told) {
+clock_override clock_override_of(Clock& given) {
   if constexpr (std::same_as<Clock, server_clock>) {
     return std::nullopt;
   } else {
-    return told.now().time_since_epoch().count();
+    return given.now().time_since_epoch().count();
   }
 }
 
+/// Gives the server's reading to the clock that shows it; a test's clock goes its own way.
 template <clock Clock>
-void sync(Clock& hearing, instant server_now) {
+void sync(Clock& to, instant server_now) {
   if constexpr (std::same_as<Clock, server_clock>) {
-    hearing.sync(server_now);
+    to.sync(server_now);
   }
 }
-
-// The time of a statement, whose first parameter is what it is told.
-#define EVENT_RELAY_PG_TIME "coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)"
 
 }  // namespace detail
 
