@@ -31,7 +31,8 @@ struct pooled_session {
 using session_pool = pool<pooled_session>;
 
 inline std::unique_ptr<pooled_session> open_session(const conninfo& to, const store_options& options) {
-  auto opened = std::make_unique<pooled_session>(pooled_session{session{to, name_expander{options.names}}});
+  auto opened =
+      std::make_unique<pooled_session>(pooled_session{session{connection{to}, statement_names{options.names}}});
   // The plans must not depend on what ANALYZE found last: everything that a statement touches has its index. JIT is
   // off because a plan that such an index makes dear on paper would be compiled each time.
   opened->on.run(

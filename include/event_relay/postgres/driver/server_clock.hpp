@@ -3,6 +3,7 @@
 // carried on by this machine's steady clock, so that asking for it costs no round trip.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <concepts>
@@ -60,6 +61,12 @@ void sync(Clock& to, instant server_now) {
   if constexpr (std::same_as<Clock, server_clock>) {
     to.sync(server_now);
   }
+}
+
+/// A wait that the server can add to any instant without an overflow. A statement holds the sum at max_instant.
+inline std::int64_t addable(std::chrono::milliseconds wait) {
+  const std::chrono::milliseconds longest = max_instant - min_instant;
+  return std::clamp(wait, -longest, longest).count();
 }
 
 }  // namespace detail
