@@ -16,26 +16,30 @@
 
 namespace event_relay::postgres {
 
-/// The default clock of a store. It never is ahead of the server's `clock_timestamp()`, and behind by no more than
-/// the last answer took. What is stored is always the server's own reading. A handle: copies show one time.
-/// Thread-safe.
+/// The default clock of a store. It never is ahead of the server's `clock_timestamp()`, and behind it by no more than
+/// the last answer took and what is lost where three readings are rounded to milliseconds. What is stored is always the
+/// server's own reading. A handle: copies show one time. Thread-safe.
 class server_clock {
  public:
   /// min_instant before the server's first answer.
   instant now() const {
     const std::int64_t ahead = ahead_->load();
-    return ahead == unknown ? min_instant : instant{std::chrono::milliseconds{ahead + steady()}};
+    return ahead == unknown
+               ? min_instant
+               : instant{std::chrono::milliseconds{ahead} + std::chrono::floor<std::chrono::milliseconds>(steady())};
   }
 
   /// The server's reading, in an answer that has just come.
-  void sync(instant server_now) { ahead_->store(server_now.time_since_epoch().count() - steady()); }
+  void sync(instant server_now) {
+    // Rounded up, as a reading that is rounded down could make the next millisecond seem to come too early.
+    const auto now = std::chrono::ceil<std::chrono::milliseconds>(steady());
+    ahead_->store((server_now.time_since_epoch() - now).count());
+  }
 
  private:
   static constexpr std::int64_t unknown = INT64_MIN;
 
-  static std::int64_t steady() {
-    return std::chrono::floor<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
-  }
+  static std::chrono::steady_clock::duration steady() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
   std::shared_ptr<std::atomic<std::int64_t>> ahead_ = std::make_shared<std::atomic<std::int64_t>>(unknown);
 };
