@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The core of event_relay, in the order in which an event takes its way through it. It needs the standard
-// library and fmt; databases, codecs and test helpers are included by their own headers.
+// The core of event_relay, in the order in which an event passes through it. It needs the standard library
+// and fmt; databases, codecs and test helpers are included by their own headers.
 #pragma once
 
 // clang-format off
@@ -29,7 +29,7 @@
 #include "event_relay/core/handler.hpp"
 #include "event_relay/core/decision.hpp"
 
-// What is told about it, and to whom.
+// What is recorded of it, and where its notifications go.
 #include "event_relay/core/breadcrumb.hpp"
 #include "event_relay/core/json_text.hpp"
 #include "event_relay/core/breadcrumb_json.hpp"

@@ -99,7 +99,7 @@ TEST_CASE("schema: events of version 1 in every state, brought forward, and they
   database_file file;
   run(file.first, tables_of_version(1) + R"(
     INSERT INTO event_relay_events (row, id, name, payload, occurred_at, correlation_id, replayed, state, available_at,
-        attempt, token, failures, leased_until, isolated, crashed, dead_since, reason)
+        attempt, token, failures, leased_until, solo, crashed, dead_since, reason)
       SELECT column1, column2, 'booking.created', '{}', 0, 'corr-1', 0, column3, column4, column5, column6, column7,
           column8, column9, column10, column11, column12 FROM (VALUES
         (1, 'ready', 0, 0, 0, 0, 0, NULL, 0, 0, NULL, NULL), (2, 'later', 0, 5000, 1, 3, 1, NULL, 0, 0, NULL, NULL),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How long to wait after an attempt that failed. A backoff is a value without state: the attempt's number
-// comes from the envelope, the random bits from outside, so a restart forgets nothing.
+// How long to wait after an attempt that failed. A backoff is a value without state: it is given the
+// attempt's number, which the envelope holds, and a source of random bits, so a restart changes nothing.
 #pragma once
 
 #include <algorithm>
@@ -51,8 +51,8 @@ constexpr std::chrono::milliseconds saturating_multiply(std::chrono::millisecond
 
 }  // namespace detail
 
-/// base x 2^(attempt-1), without a cap of its own: wrap it in `capped`. A base of 0 retries at once.
-/// Throws std::invalid_argument for a negative base.
+/// base x 2^(attempt-1), without a cap: wrap it in `capped` to have one. A base of 0 retries at once. Throws
+/// std::invalid_argument for a negative base.
 class exponential_backoff {
  public:
   static constexpr fixed_string strategy_name{"deterministic-exponential-v1"};
@@ -104,12 +104,12 @@ class linear_backoff {
   std::chrono::milliseconds step_;
 };
 
-/// The first wait after the first attempt and so on; the last one after all that follow.
-/// Throws std::invalid_argument for an empty list, more than `capacity` waits, or a negative one.
+/// The first wait follows the first attempt, and so on; the last wait follows all later attempts. Throws
+/// std::invalid_argument for an empty list, more than `capacity` waits, or a negative one.
 class listed_backoff {
  public:
   static constexpr fixed_string strategy_name{"listed-v1"};
-  /// Held in place, so that a backoff is a value that never allocates.
+  /// The waits are an array within the object, so that a backoff never allocates.
   static constexpr std::size_t capacity = 16;
 
   constexpr listed_backoff(std::initializer_list<std::chrono::milliseconds> waits)

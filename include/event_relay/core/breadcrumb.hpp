@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One structured log line: a step of an event's lifecycle, tied to the others by the correlation id. A record of
-// views into what the relay holds anyway; it costs nothing until a sink reads it.
+// One structured log line: a step of an event's lifecycle, tied to the others by the correlation id. It
+// consists of views of what the relay holds anyway, so it costs nothing until a sink reads it.
 #pragma once
 
 #include <concepts>
@@ -16,11 +16,11 @@
 namespace event_relay {
 
 enum class breadcrumb_status {
-  started,    ///< an attempt begins; for the relay: one has ended and another follows
+  started,    ///< an attempt begins; at a step of the relay, one has ended and another follows
   succeeded,  ///< the step is done
-  retrying,   ///< the attempt failed, another follows
+  retrying,   ///< the attempt failed, and another follows
   failed,     ///< the event is a dead letter
-  warned,     ///< nothing has failed yet; `error` says what to look after
+  warned,     ///< nothing has failed yet; `error` is the warning's text
 };
 
 constexpr std::string_view wire_name(breadcrumb_status status) {
@@ -34,40 +34,40 @@ constexpr std::string_view wire_name(breadcrumb_status status) {
   return "unknown";
 }
 
-/// What a sink is given. A view: copy what shall outlive the call. A detail that does not belong to the
-/// step is empty or null, and a sink leaves it out.
+/// What a sink receives. It holds views: copy what must outlive the call. A detail that does not belong to
+/// the step is empty or null, and a sink leaves it out.
 struct breadcrumb {
-  /// Which part of the host speaks: one of the two names in the relay's options.
+  /// The part of the host that it comes from: one of the two names in the relay's options.
   std::string_view source;
   /// e.g. "booking.created.worker-consume"; static storage.
   std::string_view step;
-  /// Of the form that `correlation_id` has, or empty.
+  /// It has the form of a `correlation_id`, or is empty.
   std::string_view correlation_id;
   breadcrumb_status status = breadcrumb_status::started;
 
   // The details, in the order of the wire.
-  /// Of a stored event, it may be any text.
+  /// The name of a stored event may be any text.
   std::string_view event_name = {};
   std::string_view event_id = {};
   std::span<const reference_value> references = {};
   std::optional<bool> replayed = {};
-  /// What the attempt decided, where it was not a success.
+  /// What the attempt ended as, unless it succeeded.
   std::optional<attempt_status> outcome = {};
   /// What the worker reported to the relay.
   std::optional<attempt_status> worker_status = {};
   const retry_metadata* retry = nullptr;
   const dead_letter_marker* dead_letter = nullptr;
-  /// The failure's text: what a handler said or threw. Not to be trusted in a log unescaped.
+  /// The failure's text: the reason that a handler gave, or the text of what it threw. A log must escape it.
   std::string_view error = {};
-  /// For a notification's step, which shows its content and `references` and nothing else.
+  /// Only at a notification's step, which shows the notification and `references` and nothing else.
   const notification* queued = nullptr;
 };
 
-/// `record` takes one breadcrumb. It may throw: the relay counts that and goes on, for a log must neither
-/// lose nor repeat an event. **Thread safety**: called from every thread that publishes.
+/// `record` takes one breadcrumb. It may throw: the relay counts the breadcrumb as lost and goes on, because
+/// logging must neither lose nor repeat an event. **Thread safety**: called from every thread that publishes.
 template <class Type>
-concept breadcrumb_sink = requires(Type& sink, const breadcrumb& logged) {
-  sink.record(logged);
+concept breadcrumb_sink = requires(Type& sink, const breadcrumb& recorded) {
+  sink.record(recorded);
 };
 
 /// The default: records nothing and costs nothing.

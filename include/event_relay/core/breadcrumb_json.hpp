@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A breadcrumb as one JSON object, piece by piece into a buffer: names that the library made are appended
-// as they are, text from outside is escaped. No line end and no timestamp; those are the sink's.
+// A breadcrumb as one JSON object, piece by piece into a buffer: names that the library made are appended as
+// they are, text from outside is escaped. The sink adds the line end, and the timestamp if there is one.
 #pragma once
 
 #include <concepts>
@@ -99,52 +99,52 @@ void append_json(Buffer& out, const notification& queued, std::span<const refere
 
 namespace detail {
 
-// The details of every step but a notification's: `eventId`, and what else the step has.
+// The details of every step of an event but a notification's: `eventId`, and whatever else the step has.
 template <class Buffer>
-void append_event_details(Buffer& out, const breadcrumb& logged) {
-  if (!logged.event_name.empty()) {
+void append_event_details(Buffer& out, const breadcrumb& recorded) {
+  if (!recorded.event_name.empty()) {
     append(out, R"("eventName":)");
-    append_json_string(out, logged.event_name);
+    append_json_string(out, recorded.event_name);
     out.push_back(',');
   }
   append(out, R"("eventId":)");
-  append_json_string(out, logged.event_id);
-  append_references(out, logged.references);
-  if (logged.replayed) {
-    append(out, *logged.replayed ? R"(,"replayed":true)" : R"(,"replayed":false)");
+  append_json_string(out, recorded.event_id);
+  append_references(out, recorded.references);
+  if (recorded.replayed) {
+    append(out, *recorded.replayed ? R"(,"replayed":true)" : R"(,"replayed":false)");
   }
-  if (logged.outcome) {
+  if (recorded.outcome) {
     append(out, R"(,"outcome":")");
-    append(out, wire_name(*logged.outcome));
+    append(out, wire_name(*recorded.outcome));
     out.push_back('"');
   }
-  if (logged.worker_status) {
+  if (recorded.worker_status) {
     append(out, R"(,"workerStatus":")");
-    append(out, wire_name(*logged.worker_status));
+    append(out, wire_name(*recorded.worker_status));
     append(out, R"(","workerCorrelationId":")");
-    append(out, logged.correlation_id);
+    append(out, recorded.correlation_id);
     out.push_back('"');
   }
-  if (logged.retry != nullptr) {
+  if (recorded.retry != nullptr) {
     append(out, R"(,"retry":)");
-    append_json(out, *logged.retry);
+    append_json(out, *recorded.retry);
   }
-  if (logged.dead_letter != nullptr) {
+  if (recorded.dead_letter != nullptr) {
     append(out, R"(,"dlq":)");
-    append_json(out, *logged.dead_letter);
+    append_json(out, *recorded.dead_letter);
   }
-  if (!logged.error.empty()) {
+  if (!recorded.error.empty()) {
     append(out, R"(,"error":)");
-    append_json_string(out, logged.error);
+    append_json_string(out, recorded.error);
   }
 }
 
-// A worker's own step, of no event: at most an `error`.
+// The details of a worker's step that belongs to no event: an `error`, or none.
 template <class Buffer>
-void append_worker_details(Buffer& out, const breadcrumb& logged) {
-  if (!logged.error.empty()) {
+void append_worker_details(Buffer& out, const breadcrumb& recorded) {
+  if (!recorded.error.empty()) {
     append(out, R"("error":)");
-    append_json_string(out, logged.error);
+    append_json_string(out, recorded.error);
   }
 }
 
@@ -152,7 +152,7 @@ void append_worker_details(Buffer& out, const breadcrumb& logged) {
 
 /// {["timestamp":...,]"source":...,"event":...,"correlationId":...,"status":...,"details":{...}}
 template <class Buffer>
-void append_json(Buffer& out, const breadcrumb& logged, const std::optional<instant>& timestamp = std::nullopt) {
+void append_json(Buffer& out, const breadcrumb& recorded, const std::optional<instant>& timestamp = std::nullopt) {
   out.push_back('{');
   if (timestamp) {
     detail::append(out, R"("timestamp":")");
@@ -160,20 +160,20 @@ void append_json(Buffer& out, const breadcrumb& logged, const std::optional<inst
     detail::append(out, R"(",)");
   }
   detail::append(out, R"("source":)");
-  append_json_string(out, logged.source);
+  append_json_string(out, recorded.source);
   detail::append(out, R"(,"event":")");
-  detail::append(out, logged.step);
+  detail::append(out, recorded.step);
   detail::append(out, R"(","correlationId":")");
-  detail::append(out, logged.correlation_id);
+  detail::append(out, recorded.correlation_id);
   detail::append(out, R"(","status":")");
-  detail::append(out, wire_name(logged.status));
-  if (logged.queued != nullptr) {
+  detail::append(out, wire_name(recorded.status));
+  if (recorded.queued != nullptr) {
     detail::append(out, R"(","details":{"notification":)");
-    append_json(out, *logged.queued, logged.references);
+    append_json(out, *recorded.queued, recorded.references);
   } else {
     detail::append(out, R"(","details":{)");
-    const bool is_of_no_event = logged.event_id.empty() && logged.event_name.empty() && logged.retry == nullptr;
-    is_of_no_event ? detail::append_worker_details(out, logged) : detail::append_event_details(out, logged);
+    const bool is_of_no_event = recorded.event_id.empty() && recorded.event_name.empty() && recorded.retry == nullptr;
+    is_of_no_event ? detail::append_worker_details(out, recorded) : detail::append_event_details(out, recorded);
   }
   detail::append(out, "}}");
 }

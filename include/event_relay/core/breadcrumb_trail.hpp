@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The breadcrumbs of one event, in the words of the wire: which details belong to which step is written
-// here and nowhere else. A sink that throws is counted, and never disturbs the event.
+// The breadcrumbs of one event. Which details belong to which step is decided here and nowhere else. If the
+// sink throws, the breadcrumb is counted as lost, and the event goes on.
 #pragma once
 
 #include <cstddef>
@@ -25,51 +25,52 @@ class breadcrumb_trail {
   breadcrumb_trail(const Event& event, Sink& sink, const breadcrumb_sources& sources)
       : event_{event}, sink_{sink}, sources_{sources}, references_{event_relay::references(event.payload)} {}
 
-  /// Breadcrumbs that the sink threw away, by throwing.
+  /// How many breadcrumbs were lost because the sink threw.
   std::size_t lost() const { return lost_; }
 
   void emitted() {
-    breadcrumb logged = start(sources_.relay, names::emit_step, breadcrumb_status::succeeded);
-    logged.event_name = Event::name;
-    logged.references = references_;
-    logged.replayed = event_.replayed;
-    record(logged);
+    breadcrumb recorded = start(sources_.relay, names::emit_step, breadcrumb_status::succeeded);
+    recorded.event_name = Event::name;
+    recorded.references = references_;
+    recorded.replayed = event_.replayed;
+    record(recorded);
   }
 
   void attempt_started(const retry_metadata& planned) {
-    breadcrumb logged = start(sources_.worker, names::attempt_step, breadcrumb_status::started);
-    logged.references = references_;
-    logged.replayed = event_.replayed;
-    logged.retry = &planned;
-    record(logged);
+    breadcrumb recorded = start(sources_.worker, names::attempt_step, breadcrumb_status::started);
+    recorded.references = references_;
+    recorded.replayed = event_.replayed;
+    recorded.retry = &planned;
+    record(recorded);
   }
 
   void attempt_ended(const decision& decided) {
-    breadcrumb logged = start(sources_.worker, names::attempt_step, status_of(decided.status));
+    breadcrumb recorded = start(sources_.worker, names::attempt_step, status_of(decided.status));
     if (decided.status != attempt_status::processed) {
-      logged.outcome = decided.status;
+      recorded.outcome = decided.status;
     }
-    add_decision(logged, decided);
-    logged.error = decided.error;
-    record(logged);
+    add_decision(recorded, decided);
+    recorded.error = decided.error;
+    record(recorded);
   }
 
   void notification_queued(const notification& queued) {
     const bool is_email = queued.content.channel == notification_channel::email;
-    breadcrumb logged = start(sources_.worker, is_email ? names::email_queued_step : names::push_queued_step,
-                              breadcrumb_status::succeeded);
-    logged.references = references_;
-    logged.queued = &queued;
-    record(logged);
+    breadcrumb recorded = start(sources_.worker, is_email ? names::email_queued_step : names::push_queued_step,
+                                breadcrumb_status::succeeded);
+    recorded.references = references_;
+    recorded.queued = &queued;
+    record(recorded);
   }
 
-  /// After every attempt: `started` while more are to come.
+  /// Recorded after every attempt; its status is `started` while another attempt follows.
   void attempt_relayed(const decision& decided) {
     const bool goes_on = decided.status == attempt_status::retry_scheduled;
     relay_step(names::relay_attempt_step, goes_on ? breadcrumb_status::started : status_of(decided.status), decided);
   }
 
-  /// The last one of an event; `retrying` if the relay was stopped before the end.
+  /// The last breadcrumb of an event; its status is `retrying` if the relay was stopped before the event's
+  /// end.
   void relayed(const decision& decided) { relay_step(names::relay_step, status_of(decided.status), decided); }
 
  private:
@@ -90,21 +91,21 @@ class breadcrumb_trail {
             .event_id = event_.id};
   }
 
-  static void add_decision(breadcrumb& logged, const decision& decided) {
-    logged.retry = &decided.retry;
-    logged.dead_letter = decided.dead_letter ? &*decided.dead_letter : nullptr;
+  static void add_decision(breadcrumb& recorded, const decision& decided) {
+    recorded.retry = &decided.retry;
+    recorded.dead_letter = decided.dead_letter ? &*decided.dead_letter : nullptr;
   }
 
   void relay_step(std::string_view step, breadcrumb_status status, const decision& decided) {
-    breadcrumb logged = start(sources_.relay, step, status);
-    logged.worker_status = decided.status;
-    add_decision(logged, decided);
-    record(logged);
+    breadcrumb recorded = start(sources_.relay, step, status);
+    recorded.worker_status = decided.status;
+    add_decision(recorded, decided);
+    record(recorded);
   }
 
-  void record(const breadcrumb& logged) noexcept {
+  void record(const breadcrumb& recorded) noexcept {
     try {
-      sink_.record(logged);
+      sink_.record(recorded);
     } catch (...) {
       ++lost_;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where instants come from. Everything in the library that needs the time is handed a clock; only the
-// default below, at the edge, reads the machine's.
+// The source of instants. Whatever in the library needs the time is given a clock; only the default below
+// reads the machine's.
 #pragma once
 
 #include <chrono>

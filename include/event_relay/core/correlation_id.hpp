@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The id that ties all the traces of one request together. It comes from outside, so it is checked
-// before it exists: a text that does not qualify never becomes one, and so never reaches a log.
+// The id that all records of one request share. It comes from outside, so it is checked when it is made: a
+// text that does not qualify never becomes a correlation id, and so never reaches a log.
 #pragma once
 
 #include <algorithm>
@@ -16,14 +16,14 @@
 
 namespace event_relay {
 
-/// 1 to 128 characters of [A-Za-z0-9._:-]. There is no empty one, but for one that was moved from.
+/// 1 to 128 characters of [A-Za-z0-9._:-]. It is never empty, unless it was moved from.
 class correlation_id {
  public:
   /// The HTTP header that carries it.
   static constexpr std::string_view header = "x-correlation-id";
   static constexpr std::size_t max_size = 128;
 
-  /// `text` without the white space around it, or nothing if that does not qualify.
+  /// The id in `text`, without the white space around it; nothing if it does not qualify.
   static std::optional<correlation_id> parse(std::string_view text) {
     constexpr std::string_view white_space = " \t\r\n\v\f";
     const std::size_t first = text.find_first_not_of(white_space);
@@ -37,7 +37,8 @@ class correlation_id {
     return correlation_id{std::string{text}};
   }
 
-  /// What a caller sent, or a new id from `ids` where that does not qualify (an absent header is "").
+  /// The id that a caller sent, or a new one from `ids` if that does not qualify; pass "" for a header that
+  /// is absent.
   template <id_source Ids = process_ids>
   static correlation_id accept_or_generate(std::string_view received, Ids&& ids = {}) {
     if (auto accepted = parse(received)) {
@@ -61,7 +62,7 @@ class correlation_id {
  private:
   explicit correlation_id(std::string text) : text_{std::move(text)} {}
 
-  // A table, as each event of an outbox passes here once more.
+  // A table is faster than comparisons, and every event that is read from an outbox is checked here again.
   static constexpr std::array<bool, 256> allowed = [] {
     std::array<bool, 256> made{};
     for (const char each : std::string_view{"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"}) {

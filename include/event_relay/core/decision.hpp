@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The rule of the house: what follows from an attempt. Two pure functions, without I/O, clock or state;
-// every driver (the in-process relay, a durable worker) calls them and only carries out what they say.
+// What follows from an attempt, as pure functions without I/O, clock or state. Every driver (the in-process
+// relay, the durable worker) calls them and carries out the decision.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@
 
 namespace event_relay {
 
-/// Where an event stands after an attempt.
+/// An event's status after an attempt.
 enum class attempt_status {
   processed,        ///< final
   retry_scheduled,  ///< another attempt follows
@@ -47,7 +47,8 @@ struct decision {
   bool operator==(const decision&) const = default;
 };
 
-/// What is known when an attempt starts: its number, and the wait and instant that its failure would mean.
+/// What is known when an attempt starts: its number, how long to wait should it fail, and when the next one
+/// would then be due.
 template <backoff_policy Backoff, random_source Random>
 constexpr retry_metadata plan_attempt(attempt_number attempt, attempt_number max_attempts, const Backoff& backoff,
                                       instant now, Random& random) {
@@ -59,22 +60,22 @@ constexpr retry_metadata plan_attempt(attempt_number attempt, attempt_number max
           .next_attempt_at = saturating_add(now, wait)};
 }
 
-/// No further attempt is made, for `reason`.
+/// The decision that no further attempt is made, for `reason`.
 inline decision decide_dead_letter(const retry_metadata& planned, dead_letter_reason reason, std::string error,
                                    std::string_view dead_letter_queue, instant now) {
   return {attempt_status::dead_letter, planned, dead_letter_marker{dead_letter_queue, reason, now}, std::move(error)};
 }
 
 /// What follows from `result`. `planned` is the attempt's plan, `now` its start, `dead_letter_queue` the
-/// event's queue name (static storage). A failure in the last attempt, or beyond it, is final; success
-/// never depends on the attempt's number. A handler's own delay replaces the planned wait, and a negative
-/// one counts as 0.
+/// event's queue name (static storage). A failure of the last attempt, or of one beyond it, is final; success
+/// never depends on the attempt's number. A handler's own delay replaces the planned wait, and a negative one
+/// counts as 0.
 inline decision decide(const retry_metadata& planned, outcome result, std::string_view dead_letter_queue, instant now) {
   if (std::holds_alternative<processed>(result)) {
     return {attempt_status::processed, planned, std::nullopt, {}};
   }
-  if (auto* refused = std::get_if<reject>(&result)) {
-    return decide_dead_letter(planned, dead_letter_reason::rejected, std::move(refused->reason), dead_letter_queue,
+  if (auto* rejection = std::get_if<reject>(&result)) {
+    return decide_dead_letter(planned, dead_letter_reason::rejected, std::move(rejection->reason), dead_letter_queue,
                               now);
   }
   retry failure = result.valueless_by_exception() ? retry{"the handler's outcome holds nothing"}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// An event on its way: the event itself, which attempt this is and when the next would be, and the mark
-// that ends the journey of one that could not be delivered. What the handler is given.
+// What a handler is given: an event, which attempt this is, when the next one would be due, and, for a dead
+// letter, the mark that no further attempt is made.
 #pragma once
 
 #include <chrono>
@@ -17,7 +17,7 @@ namespace event_relay {
 /// Attempts are counted from 1.
 using attempt_number = std::uint32_t;
 
-/// Where an event stands between its first attempt and its last. Known from the attempt's start.
+/// Which of its attempts an event is in, and what follows should it fail. Known when the attempt starts.
 struct retry_metadata {
   /// The wire name of the rule that `backoff` comes from; text with static storage.
   std::string_view strategy;
@@ -35,8 +35,8 @@ struct retry_metadata {
 /// Why an event became a dead letter.
 enum class dead_letter_reason {
   max_attempts_exhausted,  ///< its last attempt failed, or asked for one more
-  rejected,                ///< the handler said that no attempt can succeed
-  undecodable,             ///< what is stored of it is no event of the catalog
+  rejected,                ///< the handler answered that no attempt can succeed
+  undecodable,             ///< what is stored cannot be turned into an event of the catalog
 };
 
 constexpr std::string_view wire_name(dead_letter_reason reason) {
@@ -48,7 +48,7 @@ constexpr std::string_view wire_name(dead_letter_reason reason) {
   return "unknown";
 }
 
-/// The mark of an event that no further attempt is made for.
+/// The mark of an event for which no further attempt is made.
 struct dead_letter_marker {
   /// Wire constant: a marked event has ended.
   static constexpr bool terminal = true;
@@ -60,14 +60,14 @@ struct dead_letter_marker {
   bool operator==(const dead_letter_marker&) const = default;
 };
 
-/// What an outbox knows of an event besides. Views, valid during the attempt.
+/// What an outbox knows of an event beyond the event itself. The views are valid during the attempt.
 struct outbox_context {
-  /// Fencing token: higher at each claim of the event. Hand it to whoever must refuse the late writes of a
-  /// worker that was stalled past its lease.
+  /// Fencing token, higher at each claim of the event. Pass it to a receiver that must refuse the late writes
+  /// of a worker which stalled past its lease.
   std::uint64_t token = 0;
   /// The id of the event that this one follows from; empty if none.
   std::string_view caused_by;
-  /// As captured when the event was appended (W3C Trace Context); empty if it was not.
+  /// The trace given when the event was appended (W3C Trace Context); empty if there was none.
   std::string_view traceparent;
   /// Which part of the host appended it; may be empty.
   std::string_view source;
@@ -76,7 +76,7 @@ struct outbox_context {
   std::stop_token stop;
 };
 
-/// One event in one attempt. It refers to the event: copy what shall outlive the attempt.
+/// One event in one attempt. It refers to the event: copy what must outlive the attempt.
 template <event_type Event>
 struct worker_envelope {
   using event_type = Event;
@@ -85,7 +85,7 @@ struct worker_envelope {
   retry_metadata retry;
   /// Absent until the event is a dead letter.
   std::optional<dead_letter_marker> dead_letter = std::nullopt;
-  /// Null in process, where no outbox is.
+  /// Null in the in-process relay, which has no outbox.
   const outbox_context* outbox = nullptr;
 };
 

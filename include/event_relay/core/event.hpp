@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// An event: that something happened, to what, when, and in the course of which request. It is a value
-// that its maker fills in once; nothing about its delivery is kept in it.
+// An event: what happened, to what, when, and in the course of which request. It is a value that is filled in
+// once, and it holds nothing about its delivery.
 #pragma once
 
 #include <concepts>
@@ -32,10 +32,10 @@ struct domain_event {
 
   /// Unique to this event, and the same each time it is published again; receivers deduplicate by it.
   std::string id;
-  /// When the thing happened, not when it was told.
+  /// When the thing happened, not when the event was published.
   instant occurred_at;
   correlation_id correlation;
-  /// Whether the event tells again of something that was told before.
+  /// Whether the event repeats one that was published before.
   bool replayed = false;
   Payload payload;
 };
@@ -46,8 +46,8 @@ concept event_type = requires(const Type& event) {
   []<fixed_string Name, class Payload>(const domain_event<Name, Payload>&) {}(event);
 };
 
-/// Makes events of what the host has at hand, with an id and an instant from the injected sources.
-/// As thread-safe as its clock and its ids; the defaults are.
+/// Makes events of the host's payloads, with an id and an instant from the injected sources. As thread-safe
+/// as its clock and its ids; the defaults are.
 template <clock Clock = system_clock, id_source Ids = process_ids>
 class event_factory {
  public:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The closed set of a host's events. What the compiler can check about the set is checked here; nothing
-// of it exists at run time but the list of names.
+// The closed set of a host's events. The set is checked at compile time; at run time only the list of names
+// exists.
 #pragma once
 
 #include <array>
@@ -29,7 +29,7 @@ struct event_not_in_catalog {
 
 }  // namespace detail
 
-/// All the events that a host knows. Two of one name do not compile.
+/// All the events of a host. Two events of one name do not compile.
 template <event_type... Events>
 struct event_catalog {
   static_assert(sizeof...(Events) > 0, "event_relay: an event catalog must list at least one event");

@@ -52,7 +52,7 @@ consteval auto last_word_of() {
   return word;
 }
 
-// The texts themselves, with static storage; `event_names` gives them out as views.
+// The texts themselves, with static storage, of which `event_names` has views.
 template <fixed_string Name>
 struct event_name_texts {
   static constexpr auto name = Name;
@@ -70,7 +70,8 @@ struct event_name_texts {
 
 }  // namespace detail
 
-/// All that is named after an event, built at compile time. A malformed `Name` does not compile.
+/// All the names that follow from an event's name, built at compile time. A malformed `Name` does not
+/// compile.
 template <fixed_string Name>
 struct event_names {
   static constexpr bool is_well_formed = [] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Fault injection: which attempts fail on purpose, before the handler runs. It lives beside the events
-// and never in them, so that taking it away leaves no event that goes on failing.
+// Fault injection: which attempts fail on purpose, before the handler runs. It is never stored with an event,
+// so that no event goes on failing once it is removed.
 #pragma once
 
 #include <concepts>
@@ -18,7 +18,7 @@
 
 namespace event_relay {
 
-/// What an attempt policy may decide by.
+/// What a fault injection may decide by.
 struct attempt_info {
   std::string_view event_name;
   std::string_view event_id;
@@ -30,12 +30,12 @@ struct attempt_info {
 template <class Type>
 concept fault_injection = std::predicate<const Type&, const attempt_info&>;
 
-/// The default.
+/// The default: no attempt fails on purpose.
 struct no_faults {
   constexpr bool operator()(const attempt_info&) const { return false; }
 };
 
-/// Attempts 1 to `last` of every event fail; 0 lets all run.
+/// Attempts 1 to `last` of every event fail; with 0 none does.
 struct fail_until {
   attempt_number last = 0;
 
@@ -94,19 +94,19 @@ class fail_at_rate {
   std::uint64_t seed_;
 };
 
-/// `policy`, for the attempts that `applies` picks: one event family, one booking, any predicate.
+/// `faults`, for the attempts to which `applies` applies: those of one family, of one booking, or any others.
 ///
 ///     fail_only{[](const attempt_info& info) { return info.event_name == booking_created::name; }, fail_until{2}}
-template <fault_injection Predicate, fault_injection Policy>
+template <fault_injection Predicate, fault_injection Faults>
 struct fail_only {
   Predicate applies;
-  Policy policy;
+  Faults faults;
 
-  constexpr bool operator()(const attempt_info& info) const { return applies(info) && policy(info); }
+  constexpr bool operator()(const attempt_info& info) const { return applies(info) && faults(info); }
 };
 
-template <class Predicate, class Policy>
-fail_only(Predicate, Policy) -> fail_only<Predicate, Policy>;
+template <class Predicate, class Faults>
+fail_only(Predicate, Faults) -> fail_only<Predicate, Faults>;
 
 /// Only attempts on events of type `Event`.
 template <event_type Event>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Text that is a template argument: what lets an event carry its wire name in its type, and lets
-// every name derived from it be built by the compiler. It never exists at run time by itself.
+// Text as a template argument. With it an event carries its wire name in its type, and the compiler builds
+// every name that follows from that one.
 #pragma once
 
 #include <algorithm>

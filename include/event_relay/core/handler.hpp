@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The host's code, one overload an event: the check that none is missing, and the call that turns whatever
-// happens in it, exceptions included, into an outcome.
+// A handler is the host's code, with an overload for each event. Here are the check that none is missing, and
+// the call that turns what the handler returns or throws into an outcome.
 #pragma once
 
 #include <concepts>
@@ -26,10 +26,10 @@ concept answers = std::is_void_v<Result> || std::convertible_to<Result, Outcome>
 }  // namespace detail
 
 /// Takes the envelope of `Event` and returns an `Outcome`, what converts to one (its alternatives do), or
-/// nothing, which is `processed`. It may throw anything. **Delivery**: at least once; it runs again for an
-/// event whose attempt failed, by the handler or by the notifier after it, so its effects must bear
-/// repetition. **Thread safety**: it runs on the thread that publishes, or on any of a worker's; a handler
-/// shared by threads must be thread-safe.
+/// nothing, which is `processed`. It may throw anything. **Delivery**: at least once; it runs again after an
+/// attempt that failed, in the handler or in the notifier after it, so its effects must be repeatable.
+/// **Thread safety**: it runs on the thread that publishes, or on any thread of a worker; a handler that
+/// threads share must be thread-safe.
 template <class Handler, class Event, class Outcome = outcome>
 concept handler_of = event_type<Event> && requires(Handler& handler, const worker_envelope<Event>& envelope) {
   { handler(envelope) } -> detail::answers<Outcome>;
@@ -59,7 +59,7 @@ template <class Handler, class... Events, class Outcome>
 inline constexpr bool handles_all<Handler, event_catalog<Events...>, Outcome> =
     (require_handler<Handler, Events, Outcome>() && ...);
 
-// A failure's text; given up rather than the event when there is no memory for it.
+// A failure's text, or none if there is no memory for it: the attempt's end matters more than its text.
 inline std::string failure_text(const char* what) noexcept {
   try {
     return what != nullptr ? std::string{what} : std::string{};

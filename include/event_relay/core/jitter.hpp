@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What shapes another backoff: a longest wait, and the randomness that keeps events which failed together
-// from coming back together. Each wraps a backoff and is one: full_jitter{capped{exponential_backoff{1s}, 30s}}.
+// Wrappers for a backoff: a cap on its waits, and random waits, which keep events that failed together from
+// being retried together. A wrapped backoff is a backoff again: full_jitter{capped{exponential_backoff{1s},
+// 30s}}.
 #pragma once
 
 #include <algorithm>

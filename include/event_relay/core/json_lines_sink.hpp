@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Breadcrumbs as JSON lines: one object and one line feed each, handed whole to a writer, so that lines of
-// several threads never mix.
+// Breadcrumbs as JSON lines: one object and one line feed each, given to a writer as a whole, so that lines
+// of several threads never mix.
 #pragma once
 
 #include <cerrno>
@@ -40,7 +40,7 @@ class stream_writer {
   std::FILE* stream_;
 };
 
-/// Stands in for a clock where lines shall bear no timestamp.
+/// Takes the place of a clock, for lines without a timestamp.
 struct no_timestamp {};
 
 /// A sink of JSON lines. Each line starts with the `timestamp` that `Clock` reads when it is recorded,
@@ -51,9 +51,9 @@ class json_lines_sink {
  public:
   explicit json_lines_sink(Writer writer, Clock clock = {}) : writer_{std::move(writer)}, clock_{std::move(clock)} {}
 
-  void record(const breadcrumb& logged) {
+  void record(const breadcrumb& recorded) {
     fmt::basic_memory_buffer<char, 1024> line;
-    append_json(line, logged, timestamp());
+    append_json(line, recorded, timestamp());
     line.push_back('\n');
     writer_(std::string_view{line.data(), line.size()});
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a handler asks to be sent to a person, and the notification that follows from it: the same, tied to
-// the event that caused it, with an id that stays the same however often the event is attempted.
+// A handler requests a notification to a person. The notification is that request together with the event
+// that caused it; its id stays the same however often the event is attempted.
 #pragma once
 
 #include <optional>
@@ -58,7 +58,7 @@ struct notification {
   instant queued_at;
 
   /// The same for the same event, channel, recipient and discriminator, whatever the attempt: receivers
-  /// deduplicate by it. UUIDv5 (RFC 9562) of these four, computed when asked for.
+  /// deduplicate by it. UUIDv5 (RFC 9562) of these four, computed when it is called.
   uuid id() const {
     // Each text is preceded by its length, so that no two different quadruples are the same bytes.
     std::string name;

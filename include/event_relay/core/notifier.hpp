@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where notifications go. The relay hands each one over before it calls the event processed, so a notifier
-// that fails fails the attempt, and nothing is said to be queued that is not.
+// Where notifications go. The relay passes each one to the notifier before it counts the event as processed.
+// If the notifier fails, so does the attempt, and no breadcrumb reports as queued what is not.
 #pragma once
 
 #include <concepts>
@@ -13,17 +13,16 @@
 
 namespace event_relay {
 
-/// `notify` takes one notification over, by reference or by value; it may throw, which fails the event's
-/// attempt. **Delivery**: at least once. An attempt that is repeated hands the same notifications over again, with the
-/// same ids.
-/// **Thread safety**: called from every thread that publishes.
+/// `notify` accepts one notification, by reference or by value; it may throw, which fails the event's
+/// attempt. **Delivery**: at least once. A repeated attempt passes the same notifications again, with the
+/// same ids. **Thread safety**: called from every thread that publishes.
 template <class Type>
 concept notifier = requires(Type& receiver, const notification& queued) {
   receiver.notify(queued);
 };
 
-/// Keeps all that it is handed, until somebody takes it. A handle: its copies share one collection.
-/// Thread-safe. It grows without bound: call `take` now and then, or inject a notifier of your own.
+/// Keeps all notifications until `take` is called. A handle: its copies share one collection. Thread-safe. It
+/// grows without bound: call `take` now and then, or inject a notifier of your own.
 class collecting_notifier {
  public:
   void notify(notification queued) {

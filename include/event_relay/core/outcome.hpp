@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a handler answers about one attempt: done, try again, or never try again. It decides nothing about
-// what follows; `decide` does.
+// What a handler answers about one attempt: done, try again, or never try again. What follows from it is
+// decided by `decide`.
 #pragma once
 
 #include <chrono>
@@ -61,11 +61,12 @@ class processed {
   std::vector<notification_request> notifications_;
 };
 
-/// The attempt failed, a later one may not. An exception that leaves a handler counts as this.
+/// The attempt failed; a later one may succeed. An exception that leaves a handler counts as this.
 struct retry {
   /// For people; may be empty.
   std::string reason;
-  /// The wait, where the handler knows better than the backoff policy (a Retry-After, say); 0 or more.
+  /// The wait, where the handler knows a better one than the backoff policy (from a Retry-After, say); 0 or
+  /// more.
   std::optional<std::chrono::milliseconds> delay = std::nullopt;
 };
 

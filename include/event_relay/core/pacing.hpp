@@ -38,7 +38,8 @@ concept waiter = requires(Type& blocker, std::chrono::milliseconds wait, std::st
 /// Blocks the calling thread, on the steady clock. Thread-safe.
 struct thread_waiter {
   bool wait_for(std::chrono::milliseconds wait, const std::stop_token& stop) const {
-    constexpr std::chrono::milliseconds longest_at_once = std::chrono::hours{24};  // no clock's sum overflows
+    constexpr std::chrono::milliseconds longest_at_once =
+        std::chrono::hours{24};  // so that the clock does not overflow
     std::mutex mutex;
     std::condition_variable_any never_notified;
     std::unique_lock lock{mutex};

@@ -15,7 +15,7 @@
 
 namespace event_relay {
 
-/// The value of a reference field: a text or a number, in view of the payload that it was read from.
+/// The value of a reference field: a text, which is a view of the payload, or a number.
 struct reference_value {
   std::string_view name;
   std::variant<std::string_view, std::int64_t> value;
@@ -50,7 +50,7 @@ consteval payload_field<Payload, Member, true> reference(std::string_view name, 
 
 namespace detail {
 
-// The names that breadcrumbs give to details of their own, beside which references stand.
+// The names of a breadcrumb's own details, beside which references appear.
 inline constexpr std::array<std::string_view, 16> breadcrumb_detail_names = {
     "eventName",     "eventId", "replayed", "outcome",      "workerStatus", "workerCorrelationId",
     "retry",         "dlq",     "error",    "notification", "channel",      "recipientUserId",
@@ -69,8 +69,8 @@ consteval std::tuple<Fields...> payload_fields(Fields... fields) {
     if (names[at].empty()) {
       throw "event_relay: a payload field has an empty name";
     }
-    for (const std::string_view taken : detail::breadcrumb_detail_names) {
-      if (are_references[at] && names[at] == taken) {
+    for (const std::string_view reserved : detail::breadcrumb_detail_names) {
+      if (are_references[at] && names[at] == reserved) {
         throw "event_relay: a reference field has the name of a breadcrumb's own detail";
       }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Who is told that something happened. The relay is a publisher; so are a log of the events and several
-// publishers in a row. A host's service needs to know no more than this.
+// A publisher is what a host's service gives its events to. The relay is one; so are a log of the events, and
+// several publishers in sequence. A service needs to know no more than this concept.
 #pragma once
 
 #include <concepts>
@@ -34,8 +34,8 @@ concept published_by = (publisher_of<Publishers, Event> && ...);
 
 }  // namespace detail
 
-/// `publish(event)` tells of the event, for every event of the catalog. What it returns is the
-/// publisher's own; whether it may throw, wait or repeat itself, too.
+/// `publish(event)` takes every event of the catalog. What it returns, and whether it may throw, wait or
+/// repeat itself, is up to the publisher.
 template <class Type, class Catalog>
 concept publisher = detail::publishes_all<Type, Catalog>;
 
@@ -57,9 +57,9 @@ class logging_publisher {
   breadcrumb_sources sources_;
 };
 
-/// Tells each of its publishers, in order. One that throws does not keep the event from the others; the
-/// first exception is thrown again when all have been told. Refers to the publishers, which must outlive
-/// it; as thread-safe as they are.
+/// Publishes to each of its publishers, in order. If one throws, the others still get the event, and the
+/// first exception is thrown again afterwards. Refers to the publishers, which must outlive it; as
+/// thread-safe as they are.
 template <class... Publishers>
 class publisher_sequence {
  public:
@@ -68,7 +68,7 @@ class publisher_sequence {
   template <detail::published_by<Publishers...> Event>
   void publish(const Event& event) {
     std::exception_ptr first_failure;
-    const auto tell = [&](auto& target) {
+    const auto publish_to = [&](auto& target) {
       try {
         target.publish(event);
       } catch (...) {
@@ -77,7 +77,7 @@ class publisher_sequence {
         }
       }
     };
-    std::apply([&](auto&... each) { (tell(each), ...); }, publishers_);
+    std::apply([&](auto&... each) { (publish_to(each), ...); }, publishers_);
     if (first_failure) {
       std::rethrow_exception(first_failure);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where random numbers come from: an injected source of 64 random bits. Jitter and event ids draw from
-// it; a test hands in a seeded one. Nothing here is meant for secrets.
+// Where random numbers come from: an injected source of 64 random bits. Jitter and event ids draw from it,
+// and a test injects a seeded one. It is not meant for secrets.
 #pragma once
 
 #include <array>
@@ -79,7 +79,7 @@ class process_random {
     std::mt19937_64 engine;
   };
 
-  // How many forks lie between this process and the one that drew first.
+  // How many forks lie between this process and the one in which the first number was drawn.
   static unsigned generation() {
     static std::atomic<unsigned> forks{0};
 #if __has_include(<pthread.h>)

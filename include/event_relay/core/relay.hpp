@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The loop, in process: tell that an event happened, then attempt it until it is processed or a dead
-// letter. It runs on the caller's thread and keeps nothing: what it has not finished, a crash loses.
+// The loop in process: it attempts an event until it is processed or a dead letter. It runs on the caller's
+// thread and stores nothing, so a crash loses what it has not finished.
 #pragma once
 
 #include <concepts>
@@ -38,10 +38,10 @@ inline constexpr bool receives_dead_letters<Receiver, event_catalog<Events...>> 
 
 }  // namespace detail
 
-/// What became of an event, by its last attempt. Its status is retry_scheduled only after a single
-/// attempt, or if the relay was stopped: the event is then not finished.
+/// What the last attempt on an event led to. Its status is retry_scheduled only after `relay::attempt`, or if
+/// the relay was stopped; the event has then not ended.
 struct relay_result : decision {
-  /// Breadcrumbs that the sink refused by throwing.
+  /// How many breadcrumbs were lost because the sink threw.
   std::size_t lost_breadcrumbs = 0;
 };
 
@@ -61,10 +61,10 @@ class relay {
   }
 
   /// Attempts `event` until it is processed or a dead letter, or until `stop` is requested between two
-  /// attempts. Throws nothing for what a handler, a notifier or a sink does; what another injected part
-  /// throws goes to the caller. **Delivery**: the handler runs at least once (unless faults are injected
-  /// into all attempts), and again after each attempt that failed, be it by the notifier after the handler
-  /// was done; a crash of the process loses the event.
+  /// attempts. What a handler, a notifier or a sink throws never leaves it; what another injected part throws
+  /// does. **Delivery**: the handler runs at least once (unless faults are injected into all attempts), and
+  /// again after each attempt that failed, even if only the notifier failed; a crash of the process loses the
+  /// event.
   template <event_type Event>
   relay_result publish(const Event& event, const std::stop_token& stop = {}) {
     Catalog::template require<Event>();
@@ -104,7 +104,7 @@ class relay {
     outcome result = options_.faults()(attempt_info{Event::name, event.id, number})
                          ? outcome{retry{}}
                          : invoke_handler(handler_, envelope);
-    const std::vector<notification> queued = hand_over_notifications(event, result, now);
+    const std::vector<notification> queued = notify_all(event, result, now);
 
     decision decided = decide(envelope.retry, std::move(result), Event::names::dead_letter_queue, now);
     trail.attempt_ended(decided);
@@ -114,10 +114,10 @@ class relay {
     return decided;
   }
 
-  // What the notifier has taken over. If it fails, so does the attempt: `result` becomes a retry, and the
-  // next attempt hands all of them over again, with the same ids.
+  // Returns what the notifier has accepted. If the notifier fails, so does the attempt: `result` becomes a
+  // retry, and the next attempt passes all of them again, with the same ids.
   template <event_type Event>
-  std::vector<notification> hand_over_notifications(const Event& event, outcome& result, instant now) {
+  std::vector<notification> notify_all(const Event& event, outcome& result, instant now) {
     std::vector<notification> queued;
     if (auto* done = std::get_if<processed>(&result); done != nullptr) {
       try {
@@ -149,8 +149,8 @@ class relay {
     return {std::move(decided), lost_breadcrumbs};
   }
 
-  // Then nobody asks for a notification once it is handed over, and the notifier may have it without a
-  // copy, which takes a quarter off the instructions of an event with two of them.
+  // Where no breadcrumb needs a notification afterwards, it is moved into the notifier instead of copied,
+  // which saves a quarter of the instructions of an event with two of them.
   static constexpr bool records_nothing =
       std::same_as<std::remove_reference_t<decltype(std::declval<Options&>().sink())>, null_sink>;
 

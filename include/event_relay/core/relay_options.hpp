@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Everything that a relay is made of besides the events and their handler. Each part has a default; each
-// `with_*` returns options in which that part is another, and leaves the rest.
+// `with_*` returns the options with that part replaced.
 #pragma once
 
 #include <chrono>
@@ -26,13 +26,13 @@ namespace event_relay {
 
 /// The two names under which a relay's breadcrumbs appear.
 struct breadcrumb_sources {
-  /// Of the loop: emitting an event, relaying it, its end.
+  /// For the steps of the loop: emitting an event, relaying it, its end.
   std::string relay = "relay";
-  /// Of the attempts: the handler's run and the notifications.
+  /// For the steps of an attempt: the handler's run and the notifications.
   std::string worker = "worker";
 };
 
-/// The parts, held by value: a part with state that the host wants to look at is a handle to it, as
+/// The parts, held by value. A part whose state the host wants to read is a handle to that state, as
 /// `collecting_notifier` is. Made by `relay_options()`.
 template <backoff_policy Backoff, fault_injection Faults, pacing_policy Pacing, clock Clock, random_source Random,
           breadcrumb_sink Sink, notifier Notifier, class DeadLetters>
@@ -60,7 +60,7 @@ class basic_relay_options {
     max_attempts_ = detail::require_an_attempt("relay_options", most);
     return std::move(*this);
   }
-  /// The names that the breadcrumbs bear; any text, it is escaped.
+  /// The names in the breadcrumbs' `source`; they may be any text, which is escaped.
   basic_relay_options with_sources(breadcrumb_sources sources) && {
     sources_ = std::move(sources);
     return std::move(*this);
@@ -80,12 +80,12 @@ class basic_relay_options {
   auto with_pacing(Part part) && {
     return std::move(*this).template with<pacing_at>(std::move(part));
   }
-  /// Read once an attempt.
+  /// The clock, which is read once for each attempt.
   template <clock Part>
   auto with_clock(Part part) && {
     return std::move(*this).template with<clock_at>(std::move(part));
   }
-  /// What jitter draws from.
+  /// The random numbers of jitter.
   template <random_source Part>
   auto with_random(Part part) && {
     return std::move(*this).template with<random_at>(std::move(part));

@@ -11,7 +11,7 @@
 
 namespace event_relay {
 
-/// One hash in the making: `update` any number of times, `finish` once. Not thread-safe.
+/// Computes one hash: call `update` any number of times and `finish` once. Not thread-safe.
 class sha1 {
  public:
   using digest = std::array<std::uint8_t, 20>;

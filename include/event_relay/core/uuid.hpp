@@ -64,16 +64,16 @@ inline uuid uuid_v5(const uuid& name_space, std::string_view name) {
   return detail::with_version(id, 5);
 }
 
-/// What gives new events their ids. `next_id()` returns a text that no other event has, and is called
-/// from every thread that makes events.
+/// The source of new events' ids. `next_id()` returns a text that no other event has, and is called from
+/// every thread that makes events.
 template <class Type>
 concept id_source = requires(Type& source) {
   { source.next_id() } -> std::same_as<std::string>;
 };
 
-/// UUIDv7 (RFC 9562, section 5.7), strictly increasing within this object across all threads, also while
-/// the clock stands still or steps back: the 12 bits after the milliseconds are the counter of section
-/// 6.2, method 1, and run over into the milliseconds. Thread-safe if its clock and random source are.
+/// UUIDv7 (RFC 9562, section 5.7), strictly increasing within this object across all threads, also while the
+/// clock stands still or steps back: the 12 bits after the milliseconds are the counter of section 6.2,
+/// method 1, which carries over into the milliseconds. Thread-safe if its clock and random source are.
 template <clock Clock = system_clock, random_source Random = process_random>
 class uuid_v7_source {
  public:

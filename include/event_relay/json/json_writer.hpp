@@ -105,7 +105,7 @@ class json_writer {
       refuse_json(path, "is not a finite number, and JSON has no other");
     }
     const std::size_t start = out_.size();
-    fmt::format_to(fmt::appender(out_), "{}", number);
+    append(out_, fmt::format("{}", number));
     // An integer's text would lose the sign of -0.
     if (std::string_view{out_.data() + start, out_.size() - start}.find_first_of(".e") == std::string_view::npos) {
       append(out_, ".0");
@@ -141,7 +141,7 @@ class json_writer {
       out_.push_back('\\');
       out_.push_back(escapes[found]);
     } else if (codepoint < 0x20) {
-      fmt::format_to(fmt::appender(out_), "\\u{:04x}", codepoint);
+      append(out_, fmt::format("\\u{:04x}", codepoint));
     } else {
       append(out_, sequence);
     }

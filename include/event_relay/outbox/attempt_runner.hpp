@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One attempt on a stored event: decode it, run its handler, decide, and write down what shall be stored.
-// It stores nothing itself and never throws for what an event, its payload or its handler does.
+// One attempt on a stored event: decode it, run its handler, decide, and make the settlement for the store.
+// It stores nothing itself, and never throws because of an event, its payload or its handler.
 #pragma once
 
 #include <cstddef>
@@ -42,7 +42,7 @@ template <class Catalog>
 struct any_event_of;
 template <class... Events>
 struct any_event_of<event_catalog<Events...>> {
-  // Nothing, for an event that could not be decoded.
+  // monostate is for an event that could not be decoded.
   using type = std::variant<std::monostate, Events...>;
 };
 
@@ -56,7 +56,7 @@ struct finished_attempt {
   typename detail::any_event_of<Catalog>::type event;
   decision decided;
   instant started = {};
-  /// In the order of the follow-ups; kept for breadcrumbs only.
+  /// In the order of the follow-ups; only for breadcrumbs.
   std::vector<notification> queued;
   settlement<Transaction> to_settle;
 };
@@ -71,13 +71,13 @@ class attempt_runner {
  public:
   using finished = finished_attempt<catalog_type, transaction>;
 
-  /// Of the text that is kept of a failure, in bytes.
+  /// The longest text that is kept of a failure, in bytes.
   static constexpr std::size_t max_failure_text = 2000;
 
   attempt_runner(Outbox& outbox, Handler& handler, Options& options)
       : outbox_{outbox}, handler_{handler}, options_{options} {}
 
-  /// Breadcrumbs that the sink refused are added to `lost`.
+  /// Breadcrumbs that were lost because the sink threw are added to `lost`.
   finished run(const claimed_event& claim, instant now, const std::stop_token& stop, std::uint64_t& lost) {
     finished done{.claim = &claim, .event = {}, .decided = {}, .started = now, .queued = {}, .to_settle = {}};
     const bool is_known =
@@ -92,7 +92,7 @@ class attempt_runner {
     return done;
   }
 
-  /// What follows if storing a processed event failed because of the handler's own write: its attempt failed.
+  /// Makes a failed attempt of one whose end could not be stored, because the handler's own write failed.
   void fail(finished& done, std::string error) const {
     done.decided = decide(done.decided.retry, retry{std::move(error)}, queue_of(done), done.started);
     done.queued.clear();
@@ -111,7 +111,7 @@ class attempt_runner {
     constexpr std::string_view queue = Event::names::dead_letter_queue;
     retry_metadata planned = plan(claim, now);
     if (claim.crashed && claim.attempt > planned.max_attempts) {
-      // Its last attempt took the process with it, so this one is not made. The store has noted that failure.
+      // The last attempt ended the process, so this one is not made. The store has recorded that failure.
       planned.attempt = claim.attempt - 1;
       done.decided =
           decide_dead_letter(planned, dead_letter_reason::max_attempts_exhausted, "lease expired", queue, now);
@@ -167,7 +167,7 @@ class attempt_runner {
   Event decode(const event_record& record) const {
     auto correlation = correlation_id::parse(record.correlation_id);
     if (!correlation) {
-      throw std::runtime_error("the row's correlation id is none");  // and so is not repeated
+      throw std::runtime_error("the row's correlation id is none");  // not its text, which is not to be trusted
     }
     return Event{typename Event::base_event{
         .id = record.id,
@@ -177,7 +177,8 @@ class attempt_runner {
         .payload = outbox_.codec().template decode<typename Event::payload_type>(record.payload)}};
   }
 
-  // What the handler asked for becomes events; if one cannot be kept, the attempt has failed.
+  // Makes events of the notifications that the handler asked for; if one cannot be made, the attempt has
+  // failed.
   template <event_type Event>
   void make_follow_ups(finished& done, const Event& event, outcome_type& answer, instant now) const {
     auto* const asked = std::get_if<processed>(&answer.result());

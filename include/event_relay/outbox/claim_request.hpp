@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a worker asks of a store: which events to attempt next, and how many.
+// What a worker asks a store for: which events to attempt next, and how many.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ enum class claim_kind {
   orphan,    ///< one event whose worker vanished
 };
 
-/// Of the events of this name, at most so many in one claim.
+/// The most events of this name that one claim may take.
 struct claim_limit {
   std::string name;
   std::size_t most = 0;
@@ -25,12 +25,12 @@ struct claim_limit {
 };
 
 struct claim_request {
-  /// At most so many; 0 claims nothing. Of orphans there is never more than one.
+  /// The most events to claim; 0 claims nothing. Of orphans at most one is claimed.
   std::size_t limit = 0;
   /// How long the lease holds unless it is renewed.
   std::chrono::milliseconds length{0};
   claim_kind kind = claim_kind::ordinary;
-  /// For ordinary claims; each name once. Names that are not here have none.
+  /// For ordinary claims; each name once. A name that is not listed has no limit of its own.
   std::span<const claim_limit> limits_by_name = {};
 
   std::size_t most_of(std::string_view name) const {

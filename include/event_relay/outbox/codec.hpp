@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How a payload becomes the text that is stored, and comes back. The library brings JSON (in json/); a host
-// may bring its own.
+// How a payload becomes the text that is stored, and a payload again. The library has a codec for JSON (in
+// json/); a host may write its own.
 #pragma once
 
 #include <concepts>
@@ -30,8 +30,8 @@ inline constexpr bool codes_all<Codec, event_catalog<Events...>> =
 
 /// `encode(payload)` and `decode<Payload>(text)` for every payload of the catalog; what was encoded decodes
 /// to an equal value, by every later version too. Text is UTF-8 without NUL. **Errors**: `encode` throws for
-/// what it cannot keep, and the append fails; what `decode` throws makes the event a dead letter with that
-/// text. **Thread safety**: both are const and called from any thread.
+/// what it cannot keep, and the append fails; if `decode` throws, the event becomes a dead letter with the
+/// exception's text. **Thread safety**: both are const and called from any thread.
 template <class Codec, class Catalog>
 concept codec_of = detail::codes_all<Codec, Catalog>;
 

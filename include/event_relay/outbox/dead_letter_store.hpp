@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a store can do with dead letters: find them, send them round again, let them go.
+// What a store can do with dead letters: find, redrive and purge them.
 #pragma once
 
 #include <compare>
@@ -18,19 +18,19 @@
 
 namespace event_relay {
 
-/// Which dead letters; whatever is absent does not matter.
+/// Which dead letters are meant; a field that is absent admits all.
 struct dead_letter_filter {
   std::optional<std::string> name = std::nullopt;
   std::optional<std::string> ordering_key = std::nullopt;
   std::optional<std::string> correlation_id = std::nullopt;
   std::optional<dead_letter_reason> reason = std::nullopt;
-  /// Dead at this instant or later.
+  /// Those that became dead letters at this instant or later.
   std::optional<instant> since = std::nullopt;
-  /// Dead before this instant.
+  /// Those that became dead letters before this instant.
   std::optional<instant> until = std::nullopt;
 };
 
-/// Whether the filter finds this dead letter.
+/// Whether the filter admits this dead letter.
 inline bool matches(const dead_letter_filter& filter, const stored_event& event) {
   const auto agrees = [](const auto& wanted, const auto& is) { return !wanted || *wanted == is; };
   return agrees(filter.name, event.record.name) && agrees(filter.ordering_key, event.record.ordering_key) &&
@@ -38,8 +38,8 @@ inline bool matches(const dead_letter_filter& filter, const stored_event& event)
          (!filter.since || *event.dead_since >= *filter.since) && (!filter.until || *event.dead_since < *filter.until);
 }
 
-/// The last dead letter of a page. They are in the order of their death, and of their append where that is
-/// the same.
+/// The last dead letter of a page. Pages are in the order in which events became dead letters, and in the
+/// order of their append where that instant is the same.
 struct dead_letter_cursor {
   instant dead_since;
   std::int64_t row = 0;
@@ -49,22 +49,23 @@ struct dead_letter_cursor {
 };
 
 struct dead_letter_page {
-  /// With their failures.
+  /// Each with its failures.
   std::vector<stored_event> events;
-  /// Where the next page begins; absent if this is the last.
+  /// The cursor to ask for the next page with; absent if this page is the last.
   std::optional<dead_letter_cursor> next = std::nullopt;
 };
 
-/// An event that shall be attempted again.
+/// A dead letter to be attempted again.
 struct redrive_request {
   std::string id;
-  /// Not before.
+  /// The event is not attempted before.
   instant available_at;
-  /// Only if it is dead since then, as it was when somebody looked at it; absent: since whenever.
+  /// Redrive it only if it is the dead letter since exactly then, as it was when it was listed; absent: in
+  /// any case.
   std::optional<instant> dead_since = std::nullopt;
 };
 
-/// A dead letter that shall go.
+/// A dead letter to be deleted.
 struct purge_request {
   std::string id;
   /// As in a `redrive_request`.
@@ -84,14 +85,16 @@ inline std::vector<purge_request> purge_requests(std::span<const std::string> id
 
 }  // namespace detail
 
-/// What such a store does beyond an `event_store`; the same suite holds it:
+/// What such a store does beyond an `event_store`, tested by the same suite:
 ///
-/// - `dead_letters(filter, after, limit)` is a page of at most `limit`, those after the cursor.
+/// - `dead_letters(filter, after, limit)` is a page of at most `limit` dead letters, those after the cursor.
 /// - `redrive(requests)` makes each dead letter an event that has not been attempted: its failures stay, its
-///   token goes on from the last one, and a keyed one is back in its place among the events of its key. False
-///   for what is no dead letter (any more), or has died again since the request's `dead_since`.
-/// - `purge(requests)` deletes dead letters, those that a redrive would find; a key that one of them held is free.
-///   Returns how many it deleted. `purge(ids)` deletes them since whenever they are dead.
+///   token continues from the last one, and a keyed one is back in its place among the events of its key.
+///   False for what is not, or no longer, a dead letter, and for one that has become a dead letter again
+///   since the request's `dead_since`.
+/// - `purge(requests)` deletes the dead letters for which a redrive would be true; a key that one of them
+///   held is released. Returns how many it deleted. `purge(ids)` deletes them whenever they became dead
+///   letters.
 ///
 /// **Errors**: `store_error`; the operation has then changed nothing. Thread-safe.
 template <class Store>

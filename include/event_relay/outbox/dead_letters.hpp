@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Dead letters, as an operator deals with them: listed, shown, sent round again, exported, let go.
+// An operator's functions for dead letters: list, show, redrive, export and purge.
 #pragma once
 
 #include <algorithm>
@@ -25,14 +25,14 @@
 
 namespace event_relay {
 
-/// Whether a verb does what it says, or counts what it would do.
+/// Whether a function does its work, or only counts what it would do.
 enum class run_kind { real, dry };
 
 struct redrive_options {
-  /// Events a second, 1 or more: each becomes ready that much after the one before, so that what has just
-  /// recovered is not overrun. Absent: all at once.
+  /// Events a second, 1 or more: they become ready one after another at this rate, so that a receiver that
+  /// has just recovered is not overloaded. Absent: all at once.
   std::optional<std::uint32_t> per_second = std::nullopt;
-  /// The first ones that the filter finds.
+  /// At most so many, the first that the filter admits.
   std::size_t at_most = std::numeric_limits<std::size_t>::max();
   run_kind run = run_kind::real;
 };
@@ -64,7 +64,7 @@ inline void append_json(fmt::memory_buffer& out, const stored_event& event) {
   text("reason", event.reason ? wire_name(*event.reason) : std::string_view{});
   time("deadSince", event.dead_since);
   name("attempts");
-  fmt::format_to(fmt::appender(out), "{}", event.attempts);
+  detail::append(out, fmt::format("{}", event.attempts));
   time("occurredAt", record.occurred_at);
   time("availableAt", event.available_at);
   text("correlationId", record.correlation_id);
@@ -80,21 +80,22 @@ inline void append_json(fmt::memory_buffer& out, const stored_event& event) {
   name("failures");
   detail::append(out, "[");
   for (const failure_record& failure : event.failures) {
-    fmt::format_to(fmt::appender(out),
-                   "{}{{\"attempt\":{},\"at\":\"{}\",\"text\":", &failure == &event.failures.front() ? "" : ",",
-                   failure.attempt, iso8601_text{failure.at}.view());
+    detail::append(
+        out, fmt::format("{}{{\"attempt\":{},\"at\":\"{}\",\"text\":", &failure == &event.failures.front() ? "" : ",",
+                         failure.attempt, iso8601_text{failure.at}.view()));
     append_json_string(out, failure.text);
     detail::append(out, "}");
   }
   detail::append(out, "]}");
 }
 
-/// Refers to the store, which must outlive it; as thread-safe as that. Works in batches, each a transaction:
-/// what a failure interrupts is done up to there, and the same call goes on. **Errors**: `store_error`.
+/// Refers to the store, which must outlive it; as thread-safe as that. Works in batches, each one
+/// transaction: after an error the batches before it are done, and the same call does the rest. **Errors**:
+/// `store_error`.
 template <dead_letter_store Store>
 class dead_letters {
  public:
-  /// Dead letters of one transaction. Small, so that nobody waits long for the store.
+  /// Dead letters of one transaction. Few, so that other users of the store do not wait long.
   static constexpr std::size_t batch = 100;
 
   explicit dead_letters(Store& store) : store_{store} {}
@@ -104,20 +105,21 @@ class dead_letters {
     return store_.dead_letters(filter, after, limit);
   }
 
-  /// With payload and failures; nothing if there is no such dead letter.
+  /// The dead letter with its payload and failures; nothing if there is none of this id.
   std::optional<stored_event> show(std::string_view id) {
     auto found = store_.find(id);
     return found && found->state == event_state::dead_letter ? std::move(found) : std::nullopt;
   }
 
-  /// False if there is no such dead letter. While another holds its key, it waits for that one.
+  /// False if there is no such dead letter. While another dead letter holds its key, the redriven event waits
+  /// for that one.
   bool redrive(const std::string& id) {
     const redrive_request request{id, store_.now()};
     return store_.redrive({&request, 1}).front();
   }
 
-  /// Those that are dead by now, the oldest first; one that dies again meanwhile is left. Returns how many.
-  /// Throws std::invalid_argument for a rate of 0.
+  /// Redrives those that are dead letters by now, the oldest first; one that becomes a dead letter again
+  /// meanwhile is left. Returns how many it redrove. Throws std::invalid_argument for a rate of 0.
   std::size_t redrive(const dead_letter_filter& filter, const redrive_options& options = {}) {
     if (options.per_second == 0U) {
       throw std::invalid_argument("redrive_options: per_second is 0, must be 1 or more");
@@ -125,7 +127,7 @@ class dead_letters {
     const instant start = store_.now();
     std::size_t redriven = 0;
     std::size_t position = 0;
-    std::set<std::string> redriven_at_start;  // who dies again at once is as dead by `start` as those that wait
+    std::set<std::string> redriven_at_start;  // one may be a dead letter again within `start`'s millisecond
     for_each_page(filter, options.at_most, start, [&](const dead_letter_page& page) {
       if (options.run == run_kind::dry) {
         redriven += page.events.size();
@@ -149,7 +151,8 @@ class dead_letters {
     return redriven;
   }
 
-  /// Deletes those that are dead by now for good; one that dies again meanwhile is left. Returns how many.
+  /// Deletes those that are dead letters by now; one that becomes a dead letter again meanwhile is left.
+  /// Returns how many it deleted.
   std::size_t purge(const dead_letter_filter& filter, run_kind run = run_kind::real) {
     std::size_t purged = 0;
     for_each_page(filter, std::numeric_limits<std::size_t>::max(), store_.now(), [&](const dead_letter_page& page) {
@@ -162,7 +165,7 @@ class dead_letters {
     return purged;
   }
 
-  /// Each as one line of JSON, its payload as a text. Returns how many.
+  /// Writes each as one line of JSON, with its payload as a text. Returns how many it wrote.
   template <line_writer Writer>
   std::size_t export_to(Writer& write, const dead_letter_filter& filter = {}) {
     std::size_t exported = 0;
@@ -179,7 +182,7 @@ class dead_letters {
   }
 
  private:
-  // Of those that are dead at `start`.
+  // Visits the pages of those that are dead letters at `start`.
   template <class Visit>
   void for_each_page(dead_letter_filter filter, std::size_t at_most, instant start, Visit visit) {
     const instant after_start = saturating_add(start, std::chrono::milliseconds{1});

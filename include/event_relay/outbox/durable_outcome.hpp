@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a handler answers where an outbox keeps the events: an outcome, and the handler's own writes to the
-// database, which are carried out in the transaction that settles the event. Both happen, or neither.
+// What a handler of an outbox's events answers: an outcome, and the handler's own writes to the database,
+// which are made in the transaction that settles the event. Both are stored, or neither.
 #pragma once
 
 #include <concepts>
@@ -25,16 +25,16 @@ settled_with(Write) -> settled_with<Write>;
 template <class Write>
 settled_with(Write, processed) -> settled_with<Write>;
 
-/// An outcome for a store whose transactions are given to handlers' writes as `Transaction&`. Made of
+/// An outcome for a store whose transactions are given to handlers' writes as `Transaction&`. It is made of
 /// whatever a handler returns. **Delivery**: the writes are committed exactly once, with the event's end;
-/// they may be called again if their transaction was rolled back, so they should touch the transaction only.
-/// A write that throws is undone, and the attempt has failed with the exception's text.
+/// they may be called again if their transaction was rolled back, so they should use nothing but the
+/// transaction. A write that throws is undone, and the attempt has failed with the exception's text.
 template <class Transaction>
 class durable_outcome {
  public:
   using write_function = std::function<void(Transaction&)>;
 
-  // It hides no copy or move: this type does not become an outcome.
+  // It hides neither copy nor move, as this type does not convert to an outcome.
   template <std::convertible_to<outcome> Result>
   durable_outcome(Result&& result)  // NOLINT(bugprone-forwarding-reference-overload)
       : result_{std::forward<Result>(result)} {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What an outbox keeps of an event: the event itself in texts and instants, without its type, and where it
-// stands on its way. Stores pass these on and look into none of the texts.
+// What an outbox keeps of an event: the event itself in texts and instants, without its type, and its state
+// in the outbox. Stores interpret none of the texts.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace event_relay {
 struct event_record {
   std::string id;
   std::string name;
-  /// What the codec made of it; text in UTF-8.
+  /// The codec's text, in UTF-8.
   std::string payload;
   instant occurred_at;
   std::string correlation_id;
@@ -29,20 +29,21 @@ struct event_record {
   std::string trace = {};
   /// Which part of the host appended it; may be empty.
   std::string source = {};
-  /// Events of one key are attempted one at a time and in the order of their append; empty: in any order.
+  /// Events of one key are attempted one at a time and in the order of their append; empty if the order does
+  /// not matter.
   std::string ordering_key = {};
-  /// Not attempted before; absent: at once.
+  /// The event is not attempted before; absent: it may be at once.
   std::optional<instant> available_at = std::nullopt;
 
   bool operator==(const event_record&) const = default;
 };
 
 enum class append_status {
-  appended,   ///< stored, once the transaction commits
-  duplicate,  ///< an event of this id is there, perhaps a dead letter or kept; nothing was changed
+  appended,   ///< stored, as soon as the transaction commits
+  duplicate,  ///< an event of this id is in the store, in whatever state; nothing was changed
 };
 
-/// A worker's time-limited right to an event. The token is the store's number of the claim: it never comes
+/// A worker's time-limited right to an event. The token is the store's number of the claim: it is never used
 /// again, and is higher at each claim.
 struct lease {
   std::int64_t row = 0;
@@ -51,7 +52,7 @@ struct lease {
   bool operator==(const lease&) const = default;
 };
 
-/// An event that a worker may attempt now, and is the only one to.
+/// An event that a worker, and no other, may attempt now.
 struct claimed_event {
   lease held;
   event_record record;
@@ -59,9 +60,9 @@ struct claimed_event {
   attempt_number attempt = 1;
   /// Claimed as an orphan: nothing else may run in the process meanwhile.
   bool isolated = false;
-  /// Its last attempt was an isolated one and ended with its lease, by a crash most likely. That attempt counts.
+  /// Its last attempt was an isolated one whose lease expired, most likely by a crash. That attempt counts.
   bool crashed = false;
-  /// How many failures are kept of it.
+  /// How many of its failures are kept.
   std::uint32_t failures = 0;
 };
 
@@ -74,14 +75,14 @@ struct failure_record {
   bool operator==(const failure_record&) const = default;
 };
 
-/// Where an event in a store stands.
+/// The state of an event in a store.
 enum class event_state {
-  ready,        ///< waits to be claimed, or for its instant
-  leased,       ///< a worker has it
-  orphan,       ///< its worker vanished; it is claimed alone
+  ready,        ///< waits to be claimed, or until it is due
+  leased,       ///< claimed by a worker
+  orphan,       ///< its worker vanished, so it is claimed alone
   dead_letter,  ///< no further attempt is made
   blocked,      ///< waits for an earlier event of its key
-  processed,    ///< kept for a while
+  processed,    ///< kept until its retention is over
 };
 
 constexpr std::string_view wire_name(event_state state) {
@@ -96,13 +97,13 @@ constexpr std::string_view wire_name(event_state state) {
   return "unknown";
 }
 
-/// An event in a store, to look at.
+/// An event in a store, as `find` and the pages of dead letters return it.
 struct stored_event {
   event_record record;
   event_state state = event_state::ready;
-  /// Attempts that count so far, the one that runs included.
+  /// The attempts that count so far, including the one that runs.
   attempt_number attempts = 0;
-  /// Of the last claim; 0 before the first.
+  /// The token of the last claim; 0 before the first.
   std::uint64_t token = 0;
   /// When it became, or becomes, ready.
   instant available_at;
@@ -113,9 +114,9 @@ struct stored_event {
   std::optional<instant> dead_since = std::nullopt;
   /// A dead letter that the other events of its key wait for, until it is redriven or purged.
   bool holds_key = false;
-  /// Present exactly when it is processed: until then it is kept.
+  /// Present exactly when it is processed: the end of its retention.
   std::optional<instant> kept_until = std::nullopt;
-  /// The last ones, oldest first.
+  /// The last failures, oldest first.
   std::vector<failure_record> failures = {};
 };
 

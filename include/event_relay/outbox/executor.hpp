@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What one thread of a worker does: claim, attempt, settle, and claim again in the same transaction. Whatever
-// the store throws, it holds what it had, and goes on from there at the next step.
+// What one thread of a worker does: claim, attempt, settle, and claim again in the same transaction. After an
+// error of the store it still holds what it had, and the next step continues from there.
 #pragma once
 
 #include <algorithm>
@@ -37,7 +37,7 @@ struct worker_parts {
   Handler handler;
   Options options;
   lease_manager manager = {};
-  /// Orphans are left to other processes until then.
+  /// Until then orphans are left to other processes.
   std::atomic<instant> no_orphan_before = instant{};
 
   auto& store() { return outbox.store(); }
@@ -56,17 +56,17 @@ class executor {
   enum class step_end { after_one_batch, when_nothing_is_left };
 
   explicit executor(parts_type& shared)
-      : parts_{shared}, runner_{shared.outbox, shared.handler, shared.options}, kept_{shared.manager.open()} {}
-  ~executor() { parts_.manager.close(kept_); }
+      : parts_{shared}, runner_{shared.outbox, shared.handler, shared.options}, held_{shared.manager.open()} {}
+  ~executor() { parts_.manager.close(held_); }
   executor(const executor&) = delete;
   executor& operator=(const executor&) = delete;
 
   /// Settles what an earlier step could not, then claims, attempts and settles: one batch, or batch after
-  /// batch until nothing is ready, `stop` is requested, or an orphan is to be attempted, which is a step of
-  /// its own. Returns whether the next step may find work at once.
+  /// batch until nothing is ready, `stop` is requested, or an orphan is to be attempted, which takes a step
+  /// of its own. Returns whether the next step may find work at once.
   bool step(const std::stop_token& stop, step_end end) {
-    // Where a stop was requested, no attempt begins, so it does not matter that nothing was waited for.
-    if (claims_orphan_next_ || is_holding_a_orphan()) {
+    // After a stop was requested no attempt begins, so the pass is not needed.
+    if (claims_orphan_next_ || holds_orphan()) {
       const isolation_lock::isolated_pass alone{isolation_lock::of_process(), stop, parts_.options.limits().lease};
       if (alone || stop.stop_requested() || !attempts_.empty()) {
         return step(stop, end, claim_kind::orphan);
@@ -78,16 +78,17 @@ class executor {
   }
 
   bool is_empty() const { return attempts_.empty() && next_.empty(); }
-  /// Attempts whose end is not stored.
+  /// How many attempts have ended and are not stored.
   std::size_t unsettled() const { return attempts_.size(); }
-  /// What the last claim said of the next one.
+  /// When the next event is due or the next lease ends, as the last claim found.
   std::optional<instant> next_due() const { return next_due_; }
   worker_report& report() { return report_; }
 
  private:
   bool step(const std::stop_token& stop, step_end end, claim_kind kind) {
     const std::size_t batch = parts_.options.limits().batch;
-    // An orphan's turn is followed by the others', so that neither waits for all of the other.
+    // A step for an orphan is followed by one for the others, so that neither kind waits for all of the
+    // other.
     claims_orphan_next_ = false;
     bool found_work = false;
     if (is_empty()) {
@@ -109,8 +110,8 @@ class executor {
     return found_work || claims_orphan_next_;
   }
 
-  // Another attempt of this process lasts, perhaps for ever, and no orphan can be alone. It may hold the others
-  // up for a lease's length again, but for most of the time it must not.
+  // Another attempt of this process still runs, perhaps for ever, so no orphan can be isolated. To wait for
+  // that holds up all other events for a lease's length; it is tried again only after ten of those.
   void put_orphans_off() {
     const std::chrono::milliseconds lease = parts_.options.limits().lease;
     claims_orphan_next_ = false;
@@ -119,11 +120,11 @@ class executor {
         outbox_steps::orphans_put_off, breadcrumb_status::warned,
         fmt::format("another attempt of this process has lasted for {} ms or more", lease.count()));
     release_waiting();
-    parts_.manager.drop(kept_, next_.size());
+    parts_.manager.drop(held_, next_.size());
     next_.clear();
   }
 
-  bool is_holding_a_orphan() const {
+  bool holds_orphan() const {
     const std::vector<claimed_event>& held = attempts_.empty() ? next_ : claims_;
     return !held.empty() && held.front().isolated;
   }
@@ -137,31 +138,31 @@ class executor {
           release_waiting();
         }
         const instant now = parts_.store().now();
-        if (parts_.manager.start(kept_, at, now)) {
-          attempts_.push_back(runner_.run(claims_[at], now, parts_.manager.stop_of(kept_), report_.lost_breadcrumbs));
-          parts_.manager.finish(kept_, at);
+        if (parts_.manager.start(held_, at, now)) {
+          attempts_.push_back(runner_.run(claims_[at], now, parts_.manager.stop_of(held_), report_.lost_breadcrumbs));
+          parts_.manager.finish(held_, at);
         }
       }
     } catch (...) {
       release_waiting();
-      parts_.manager.abandon(kept_);
+      parts_.manager.abandon(held_);
       drop_claims_if_settled();
       throw;
     }
     drop_claims_if_settled();
   }
 
-  // If the store fails, the leases will expire, which costs no attempt either.
+  // If the store fails, the leases will expire, which uses up no attempt either.
   void release_waiting() {
     try {
-      report_.released += parts_.manager.release_waiting(kept_, parts_.store());
+      report_.released += parts_.manager.release_waiting(held_, parts_.store());
     } catch (const store_error& error) {
       report_.lost_breadcrumbs +=
           parts_.breadcrumbs().log(outbox_steps::release_failed, breadcrumb_status::warned, error.what());
     }
   }
 
-  // Settles what was attempted and claims up to `limit` more, in one transaction of the store.
+  // Settles what was attempted and claims up to `limit` events, in one transaction of the store.
   void exchange(claim_kind kind, std::size_t limit) {
     if (attempts_.empty() && limit == 0) {
       return;
@@ -191,7 +192,7 @@ class executor {
       if (!result.claimed.empty()) {
         families.take(result.claimed);
         next_ = std::move(result.claimed);
-        parts_.manager.hold_all(kept_, next_, saturating_add(now, limits.lease), families);
+        parts_.manager.hold_all(held_, next_, saturating_add(now, limits.lease), families);
       }
       claims_orphan_next_ = kind == claim_kind::ordinary && result.orphans_waiting &&
                             parts_.store().now() >= parts_.no_orphan_before.load();
@@ -227,7 +228,7 @@ class executor {
 
   void drop_claims_if_settled() {
     if (attempts_.empty()) {
-      parts_.manager.drop(kept_, claims_.size());
+      parts_.manager.drop(held_, claims_.size());
     }
   }
 
@@ -252,10 +253,10 @@ class executor {
 
   parts_type& parts_;
   runner_type runner_;
-  lease_manager::batch& kept_;
-  std::vector<claimed_event> next_;    // claimed, not begun
-  std::vector<claimed_event> claims_;  // what `attempts_` refer to
-  std::vector<finished> attempts_;     // made, not settled
+  lease_manager::batch& held_;
+  std::vector<claimed_event> next_;    // claimed, and not begun
+  std::vector<claimed_event> claims_;  // those that `attempts_` refer to
+  std::vector<finished> attempts_;     // made, and not settled
   bool claims_orphan_next_ = false;
   std::optional<instant> next_due_;
   worker_report report_;

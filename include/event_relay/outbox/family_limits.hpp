@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How many attempts on events of one type may run at a time, and how many may begin in a second, over all the
-// workers that share the limits: for a receiver that takes no more. It only counts; claims keep to it.
+// workers that share the limits: for a receiver that can take no more. The counts are kept here; claims take
+// their limits from them.
 #pragma once
 
 #include <algorithm>
@@ -26,13 +27,13 @@
 
 namespace event_relay {
 
-/// What is absent is not limited.
+/// A field that is absent sets no limit.
 struct family_limit {
-  /// Attempts at a time, 1 or more.
+  /// Attempts that run at a time, 1 or more.
   std::optional<std::size_t> running = std::nullopt;
   /// Attempts a second, 1 to 1000000, counted when their events are claimed: in a time t no more than t times
-  /// this, and a tenth of a second's (or 1, if that is less) at once. An orphan, which is alone, is not put off
-  /// for either limit, but counts.
+  /// this, plus a tenth of a second's (at least 1) that may be claimed at once. An orphan is put off for
+  /// neither limit, but counts.
   std::optional<std::uint32_t> per_second = std::nullopt;
 };
 
@@ -45,12 +46,12 @@ class family_limiter {
 
   const std::string& name() const { return name_; }
 
-  // How many attempts, at most `wanted`, one batch may make now; they are counted, and so is the batch. If there is
-  // no permit for it, `refused` is woken when there is.
-  std::size_t enter(std::size_t wanted, instant now, wake_signal& refused) {
+  // Returns how many attempts, at most `wanted`, one batch may make now, and counts them and the batch. If no
+  // permit is free, `waiting` is woken when one is.
+  std::size_t enter(std::size_t wanted, instant now, wake_signal& waiting) {
     const std::lock_guard lock{mutex_};
     if (most_.running && running_ >= *most_.running) {
-      refused_.insert(refused.weak_from_this());
+      waiting_.insert(waiting.weak_from_this());
       return 0;
     }
     std::size_t granted = wanted;
@@ -63,7 +64,7 @@ class family_limiter {
     return granted;
   }
 
-  // One attempt that cannot be put off.
+  // Counts one attempt that cannot be put off.
   void enter_anyway(instant now) {
     const std::lock_guard lock{mutex_};
     ++running_;
@@ -75,28 +76,29 @@ class family_limiter {
 
   void release(std::size_t attempts) {
     const std::lock_guard lock{mutex_};
-    // No more than the capacity counts: whoever looks at the tokens next counts them first.
+    // This may exceed the capacity; `count_tokens`, which comes before every use, caps it.
     tokens_ += most_.per_second ? static_cast<std::int64_t>(attempts) * token : 0;
   }
 
-  // The batch is over. If it `may_have_kept_out` somebody, those who were refused meanwhile are woken.
+  // The batch is over. If it `may_have_kept_out` other claims, the workers that found no permit meanwhile are
+  // woken.
   void leave(bool may_have_kept_out) {
     signals freed_for;
     {
       const std::lock_guard lock{mutex_};
       --running_;
       if (may_have_kept_out) {
-        freed_for = std::exchange(refused_, {});
+        freed_for = std::exchange(waiting_, {});
       }
     }
     for (const auto& each : freed_for) {
-      if (const auto waiting = each.lock()) {
-        waiting->wake();
+      if (const auto worker = each.lock()) {
+        worker->wake();
       }
     }
   }
 
-  // When the rate allows the next attempt; absent if it does by now.
+  // When the rate allows the next attempt; absent if it allows one now.
   std::optional<instant> next_attempt(instant now) {
     const std::lock_guard lock{mutex_};
     if (!most_.per_second) {
@@ -113,7 +115,7 @@ class family_limiter {
  private:
   using signals = std::set<std::weak_ptr<wake_signal>, std::owner_less<>>;
 
-  // In thousandths of an attempt, so that `per_second` of them come in a millisecond.
+  // Tokens are counted in thousandths of an attempt, so that a millisecond adds `per_second` of them.
   static constexpr std::int64_t token = 1000;
 
   std::int64_t capacity() const { return std::max(token, std::int64_t{most_.per_second.value_or(0)} * 100); }
@@ -121,7 +123,8 @@ class family_limiter {
   void count_tokens(instant now) {
     const std::int64_t elapsed = counted_ ? std::clamp<std::int64_t>((now - *counted_).count(), 0, 10'000'000) : 0;
     tokens_ = std::min(capacity(), tokens_ + elapsed * *most_.per_second);
-    // The readings of two threads may cross by a little; more than that is a clock that was set back.
+    // Readings of two threads may arrive slightly out of order; a larger step back means that the clock was
+    // set back.
     const bool is_set_back = counted_ && *counted_ - now > std::chrono::seconds{1};
     counted_ = is_set_back ? now : std::max(counted_.value_or(now), now);
   }
@@ -129,19 +132,20 @@ class family_limiter {
   const std::string name_;
   const family_limit most_;
   std::mutex mutex_;
-  std::size_t running_ = 0;  // batches; each makes one attempt at a time
-  signals refused_;
+  std::size_t running_ = 0;  // batches, of which each makes one attempt at a time
+  signals waiting_;
   std::int64_t tokens_;
   std::optional<instant> counted_;
 };
 
 }  // namespace detail
 
-/// Built once and given to all workers of the process: copies share the counts. Other processes have their own.
+/// Built once and given to all workers of a process: copies share the counts. Each process has counts of its
+/// own.
 class family_limits {
  public:
-  /// Of events of type `Event`. Throws std::invalid_argument for a value out of its range, and for a second
-  /// limit of one type.
+  /// Limits events of type `Event`. Throws std::invalid_argument for a value out of its range, and for a
+  /// second limit of one type.
   template <event_type Event>
   family_limits with(family_limit most) && {
     require(Event::name, "running", most.running, std::numeric_limits<std::size_t>::max());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What one claim may take under the limits of families, and the permits that its events keep until their attempts
-// are over.
+// How many events one claim may take under the limits of families, and the permits that its events keep until
+// their attempts are over.
 #pragma once
 
 #include <algorithm>
@@ -20,14 +20,14 @@
 
 namespace event_relay {
 
-/// A batch's permit in a family, for as long as one of the family's events in it waits or runs. When it is free
-/// again, those that wait for it are woken.
+/// A batch's permit in a family, for as long as an event of the family in that batch waits or runs. When it
+/// is free again, the workers that wait for it are woken.
 class family_permit {
  public:
   family_permit(std::shared_ptr<detail::family_limiter> limiter, std::size_t granted)
       : limiter_{std::move(limiter)}, granted_{granted} {}
   ~family_permit() {
-    settle(false);
+    end_claim(false);
     limiter_->leave(may_have_kept_out_);
   }
   family_permit(const family_permit&) = delete;
@@ -35,27 +35,28 @@ class family_permit {
 
   const std::string& name() const { return limiter_->name(); }
   /// An event was claimed.
-  void take() { ++taken_; }
-  /// No more will be claimed. Two idle workers that find nothing for their permits must not wake each other for
-  /// ever; so if there were none, and the claim was not full of others, nobody will be woken.
-  void settle(bool is_claim_full) {
-    limiter_->release(std::exchange(granted_, taken_) - taken_);
-    may_have_kept_out_ = may_have_kept_out_ || taken_ > 0 || is_claim_full;
+  void take() { ++claimed_; }
+  /// No more will be claimed. Two idle workers that find no events for their permits must not wake each other
+  /// for ever; so if none was claimed under this permit, and the claim was not full, no worker is woken.
+  void end_claim(bool is_full) {
+    limiter_->release(std::exchange(granted_, claimed_) - claimed_);
+    may_have_kept_out_ = may_have_kept_out_ || claimed_ > 0 || is_full;
   }
 
  private:
   std::shared_ptr<detail::family_limiter> limiter_;
   std::size_t granted_;
-  std::size_t taken_ = 0;
+  std::size_t claimed_ = 0;
   bool may_have_kept_out_ = false;
 };
 
-/// What one claim may take of each family, from before the claim until its events are held. Used by one thread.
+/// The limits of one claim, from before the claim until its leases are held. Used by one thread.
 class family_reservation {
  public:
-  /// Nothing is limited.
+  /// Without limits.
   family_reservation() = default;
-  /// For a claim of at most `limit` events; `waiting` is woken when a permit is free that was not now.
+  /// For a claim of at most `limit` events; `waiting` is woken when a permit becomes free that is not free
+  /// now.
   family_reservation(const family_limits& limits, claim_kind kind, std::size_t limit, instant now, wake_signal& waiting)
       : limits_{&limits}, kind_{kind}, limit_{limit}, now_{now} {
     if (kind != claim_kind::ordinary || limit == 0) {
@@ -72,10 +73,11 @@ class family_reservation {
     }
   }
 
-  /// For the claim's request: the families of which it may not take whatever is there.
+  /// For the claim's request: the families that are limited in it.
   std::span<const claim_limit> claim_limits() const { return claim_limits_; }
 
-  /// What was claimed; those with a permit are put first, so that they keep it for a short time only.
+  /// Assigns the permits to what was claimed, and moves the events that have one to the front, so that they
+  /// keep it for a short time only.
   void take(std::vector<claimed_event>& claimed) {
     if (limits_ == nullptr || limits_->empty()) {
       return;
@@ -90,26 +92,26 @@ class family_reservation {
       }
     }
     for (const auto& permit : permits_) {
-      permit->settle(claimed.size() == limit_);
+      permit->end_claim(claimed.size() == limit_);
     }
     std::stable_partition(claimed.begin(), claimed.end(),
                           [&](const claimed_event& each) { return permit_of(each) != nullptr; });
   }
 
-  /// Empty if its family has no limit.
+  /// Null if the event's family has no limit.
   std::shared_ptr<family_permit> permit_of(const claimed_event& claim) const {
     const auto found = std::find_if(permits_.begin(), permits_.end(),
                                     [&](const auto& each) { return each->name() == claim.record.name; });
     return found == permits_.end() ? nullptr : *found;
   }
 
-  /// When a rate allows more of a family than were claimed; absent if none held any back.
+  /// When a rate allows more events of a family than were claimed; absent if no rate held any back.
   std::optional<instant> next_due(const std::vector<claimed_event>& claimed) const {
     std::optional<instant> next;
     for (const claim_limit& limit : claim_limits_) {
-      const auto taken = std::count_if(claimed.begin(), claimed.end(),
-                                       [&](const claimed_event& each) { return each.record.name == limit.name; });
-      const auto due = static_cast<std::size_t>(taken) < limit.most
+      const auto claimed_of_it = std::count_if(
+          claimed.begin(), claimed.end(), [&](const claimed_event& each) { return each.record.name == limit.name; });
+      const auto due = static_cast<std::size_t>(claimed_of_it) < limit.most
                            ? std::nullopt
                            : limits_->limiter_of(limit.name)->next_attempt(now_);
       next = next && due ? std::min(next, due) : next ? next : due;

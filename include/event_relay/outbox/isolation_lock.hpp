@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Keeps an orphan alone: while an event that may kill the process is attempted, nothing else runs in it, so
-// a crash is that event's and costs no other an attempt.
+// Isolates an orphan: while an event that may crash the process is attempted, no other attempt runs in the
+// process. So a crash counts against that event, and uses up no attempt of another.
 #pragma once
 
 #include <chrono>
@@ -11,10 +11,10 @@
 
 namespace event_relay {
 
-/// One for each process; every worker passes through it. An isolated run waits until the shared ones are over,
-/// and holds new ones up while it waits, so that it is not put off for ever. Thread-safe; not reentrant: a
-/// handler must not run a worker. An attempt that never returns keeps the others of its process waiting: for
-/// ever if it is an isolated one.
+/// There is one for each process, which all its workers use. An isolated pass waits until the shared ones are
+/// over, and holds new ones up while it waits, so that it is not put off for ever. Thread-safe; not
+/// reentrant: a handler must not run a worker. An attempt that never returns keeps the others of its process
+/// waiting; if it is an isolated one, for ever.
 class isolation_lock {
  public:
   static isolation_lock& of_process() {
@@ -22,7 +22,7 @@ class isolation_lock {
     return isolation;
   }
 
-  /// Held while events run that are nobody's orphans; false if `stop` was requested first.
+  /// Held while events run that are not orphans; false if `stop` was requested first.
   class shared_pass {
    public:
     explicit shared_pass(isolation_lock& isolation, const std::stop_token& stop = {}) : lock_{isolation} {
@@ -80,7 +80,7 @@ class isolation_lock {
     bool is_held_ = false;
   };
 
-  /// Whether an isolated run waits for the shared ones to end.
+  /// Whether an isolated pass is held or waited for.
   bool isolation_is_wanted() const {
     const std::lock_guard lock{mutex_};
     return isolated_wanted_ > 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the threads of a worker hold at this moment. The heartbeat renews it; an attempt that takes too long,
-// or has lost its lease, is asked to stop, and the events that wait behind it are released.
+// The leases that the threads of a worker hold at this moment. The heartbeat renews them. An attempt that
+// takes too long, or has lost its lease, is asked to stop, and the events that wait behind one that takes too
+// long are released.
 #pragma once
 
 #include <algorithm>
@@ -27,13 +28,13 @@ class lease_manager {
   enum class hold {
     waiting,   // claimed, and not begun
     running,   // attempted at this moment
-    finished,  // attempted; whether its lease still holds, settle will find
-    released,  // not this worker's any more
+    finished,  // attempted; settling it will show whether its lease still holds
+    released,  // no longer this worker's
   };
 
   struct entry {
     const claimed_event* claim;
-    instant held_until;  // unless it was renewed since
+    instant held_until;  // or later, if it was renewed since
     hold state = hold::waiting;
     std::shared_ptr<family_permit> permit;  // while it waits or runs, if its family is limited
     bool renewed = true;                    // until the lease is lost, or the attempt takes too long
@@ -46,12 +47,12 @@ class lease_manager {
   };
 
  public:
-  /// Of one thread. Its entries are in the order in which they were held.
+  /// The leases of one thread, in the order in which they were taken.
   class batch {
     friend class lease_manager;
     std::vector<entry> entries_;
     std::stop_source stop_;
-    bool is_stop_spent_ = false;  // `stop_` is requested, or about to be, outside the lock
+    bool is_stop_spent_ = false;  // `stop_` has been requested, or is about to be, outside the lock
 
     std::stop_source spend_stop() {
       is_stop_spent_ = true;
@@ -59,7 +60,7 @@ class lease_manager {
     }
   };
 
-  /// An event, named to people after its thread may have gone on.
+  /// What a breadcrumb shows of an event. It is a copy, as the thread may have dropped the claim by then.
   struct event_name_and_id {
     std::string name;
     std::string id;
@@ -80,20 +81,20 @@ class lease_manager {
     }
   };
 
-  /// A place for one more thread; it stays where it is.
+  /// Adds a batch for one more thread; its address does not change.
   batch& open() {
     const std::lock_guard lock{mutex_};
     return batches_.emplace_back();
   }
 
-  /// What it holds is not renewed any more.
+  /// Removes the batch; its leases are no longer renewed.
   void close(const batch& mine) {
     const std::lock_guard lock{mutex_};
     batches_.remove_if([&](const batch& each) { return &each == &mine; });
   }
 
-  /// `claims` are held until `until` at the least, and must stay where they are until they are dropped; each has
-  /// its place in its family as long as it waits or runs.
+  /// Adds leases that hold until `until` at the least. `claims` must stay where they are until they are
+  /// dropped. Each event keeps its family's permit while it waits or runs.
   void hold_all(batch& mine, std::span<const claimed_event> claims, instant until,
                 const family_reservation& families = {}) {
     const std::lock_guard lock{mutex_};
@@ -102,8 +103,8 @@ class lease_manager {
     }
   }
 
-  /// Whether the event may be attempted; not if it was released, or its lease is lost or over by now, as
-  /// after a pause of the whole machine.
+  /// Whether the event may be attempted: not if it was released, or its lease is lost or over by now, as it
+  /// may be after a pause of the whole machine.
   bool start(batch& mine, std::size_t at, instant now) {
     const std::lock_guard lock{mutex_};
     entry& each = mine.entries_[at];
@@ -117,7 +118,7 @@ class lease_manager {
       return false;
     }
     if (std::exchange(mine.is_stop_spent_, false)) {
-      mine.stop_ = std::stop_source{};  // it was another event's
+      mine.stop_ = std::stop_source{};  // the old one was requested for an earlier event
     }
     each.state = hold::running;
     each.started = now;
@@ -129,7 +130,7 @@ class lease_manager {
     return mine.stop_.get_token();
   }
 
-  /// What was not finished is not held any more.
+  /// What was not finished is no longer held.
   void abandon(batch& mine) {
     const std::lock_guard lock{mutex_};
     for (entry& each : mine.entries_) {
@@ -144,24 +145,24 @@ class lease_manager {
     mine.entries_[at].end(hold::finished);
   }
 
-  /// The first `count` entries are dealt with.
+  /// Removes the first `count` entries.
   void drop(batch& mine, std::size_t count) {
     const std::lock_guard lock{mutex_};
     mine.entries_.erase(mine.entries_.begin(), mine.entries_.begin() + static_cast<std::ptrdiff_t>(count));
   }
 
-  /// Gives back what has not begun; returns how many events that were.
+  /// Releases what has not begun; returns how many events that were.
   template <event_store Store>
   std::size_t release_waiting(batch& mine, Store& store) {
-    std::vector<lease> returned;
+    std::vector<lease> releasing;
     {
       const std::lock_guard lock{mutex_};
-      take_waiting(mine, returned);
+      take_waiting(mine, releasing);
     }
-    return returned.empty() ? 0 : store.release(returned);
+    return releasing.empty() ? 0 : store.release(releasing);
   }
 
-  /// Asks everything that runs to stop; returns how much that is.
+  /// Asks all running attempts to stop; returns how many those are.
   std::size_t stop_running() {
     std::vector<std::stop_source> stops;
     {
@@ -176,12 +177,12 @@ class lease_manager {
     return stops.size();
   }
 
-  /// Renews what is held. Throws what the store throws.
+  /// Renews the leases, and asks attempts to stop that take too long. Throws what the store throws.
   template <event_store Store>
   findings heartbeat(Store& store, const worker_limits& limits) {
     findings found = take_unlogged();
     std::vector<lease> renewing;
-    std::vector<lease> returning;
+    std::vector<lease> releasing;
     std::vector<std::stop_source> stops;
     const instant now = store.now();
     {
@@ -194,7 +195,7 @@ class lease_manager {
             one.renewed = false;
             stops.push_back(each.spend_stop());
             found.too_long.push_back(named(one));
-            take_waiting(each, returning);
+            take_waiting(each, releasing);
           }
         }
         for (const entry& one : each.entries_) {
@@ -206,8 +207,8 @@ class lease_manager {
     }
     request(stops);
     try {
-      if (!returning.empty()) {
-        found.released += store.release(returning);
+      if (!releasing.empty()) {
+        found.released += store.release(releasing);
       }
       if (!renewing.empty()) {
         mark_lost(renewing, store.renew(renewing, limits.lease), found);
@@ -216,7 +217,7 @@ class lease_manager {
       }
     } catch (...) {
       const std::lock_guard lock{mutex_};
-      unlogged_ += std::move(found);  // for the next heartbeat
+      unlogged_ += std::move(found);  // reported by the next heartbeat
       throw;
     }
     return found;
@@ -275,7 +276,7 @@ class lease_manager {
 
   mutable std::mutex mutex_;
   std::list<batch> batches_;
-  instant renewed_until_{};  // what was held at the last heartbeat and not lost
+  instant renewed_until_{};  // the leases that the last heartbeat renewed
   findings unlogged_;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Notifications as events of their own: what a handler asks to be sent is appended to the outbox when its
-// event is settled, and from then on is attempted, retried and dead-lettered like any other.
+// Notifications as events of their own: a notification that a handler asks for is appended to the outbox when
+// the handler's event is settled, and is then attempted, retried and dead-lettered like any other event.
 #pragma once
 
 #include <optional>
@@ -12,11 +12,11 @@
 
 namespace event_relay {
 
-/// A notification on its way. Its event's id is the notification's (`notification::id`), its `caused_by` the
-/// event that asked for it, its `occurred_at` the start of the attempt that did.
+/// The payload of a notification's event. The event's id is the notification's (`notification::id`), its
+/// `caused_by` the event that asked for it, its `occurred_at` the start of the attempt that did.
 struct notification_payload {
   std::string recipient;
-  /// Of an e-mail.
+  /// Only of an e-mail.
   std::optional<std::string> subject = std::nullopt;
   std::string body;
   std::string discriminator = {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The host's side of the durable half: an event goes into the outbox in the transaction of the change that
-// it tells of. Whatever happens to the process after the commit, a worker will find it.
+// The host's side of the durable half: an event is appended to the outbox in the transaction of the change
+// that it reports. Whatever happens to the process after the commit, a worker will find the event.
 #pragma once
 
 #include <cstddef>
@@ -24,15 +24,15 @@
 
 namespace event_relay {
 
-/// What may be said of an event besides what it is.
+/// What a host may add when it appends an event.
 struct append_options {
-  /// Not attempted before; absent: at once.
+  /// The event is not attempted before; absent: it may be at once.
   std::optional<instant> available_at = std::nullopt;
   std::optional<traceparent> trace = std::nullopt;
   /// Which part of the host appends it, e.g. "booking-api".
   std::string source = {};
   /// Events of one key, e.g. a booking's id, are attempted one at a time and in the order of their append;
-  /// empty: in any order.
+  /// empty if the order does not matter.
   std::string ordering_key = {};
 };
 
@@ -50,16 +50,17 @@ class outbox {
   outbox(Catalog, Store& store, Codec codec) : store_{store}, codec_{std::move(codec)} {}
 
   /// Appends `event` in the transaction that is open on `host`, the host's own connection. An event whose id
-  /// is there already changes nothing, and the answer says so. Throws std::invalid_argument for an id that is
-  /// empty or too long, what the codec throws for a payload that it cannot keep, and `store_error`; nothing
-  /// is appended then, and the host should roll its transaction back, if the database has not done so.
+  /// is in the store already changes nothing, and the result is `duplicate`. Throws std::invalid_argument for
+  /// an id that is empty or too long, what the codec throws for a payload that it cannot keep, and
+  /// `store_error`; then nothing is appended, and the host should roll its transaction back, unless the
+  /// database has done so.
   template <event_type Event>
   append_status append(typename Store::host_connection host, const Event& event, const append_options& options = {}) {
     const event_record record = record_of(event, options);
     return store_.append(host, {&record, 1}).front();
   }
 
-  /// The same for many events, in their order; none is appended if one is refused by the codec.
+  /// The same for many events, in their order; none is appended if the codec throws for one.
   template <std::ranges::sized_range Events>
   requires event_type<std::ranges::range_value_t<Events>> std::vector<append_status> append(
       typename Store::host_connection host, const Events& events, const append_options& options = {}) {

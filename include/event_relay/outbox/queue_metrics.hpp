@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Numbers that tell whether all is well, and the word for it.
+// The numbers of an outbox for monitoring, and a readiness that follows from them.
 #pragma once
 
 #include <algorithm>
@@ -16,10 +16,10 @@
 
 namespace event_relay {
 
-/// Of the events of one name, since the outbox was made.
+/// What became of the attempts on events of one name, since the outbox was made.
 struct outcome_counts {
   std::string name;
-  /// Those whose end was stored.
+  /// The attempts whose end was stored.
   std::uint64_t attempts = 0;
   std::uint64_t processed = 0;
   std::uint64_t retried = 0;
@@ -31,29 +31,29 @@ struct outcome_counts {
 /// An outbox at one instant.
 struct queue_metrics {
   instant at;
-  /// May be claimed now.
+  /// Events that may be claimed now.
   std::uint64_t ready = 0;
-  /// Wait for their instant.
+  /// Events that wait until they are due.
   std::uint64_t scheduled = 0;
   std::uint64_t leased = 0;
   std::uint64_t orphans = 0;
-  /// Wait for an earlier event of their key.
+  /// Events that wait for an earlier one of their key.
   std::uint64_t blocked = 0;
   std::uint64_t dead_letters = 0;
   /// Keys that a dead letter holds.
   std::uint64_t held_keys = 0;
   /// How long the oldest ready event has waited; absent if none is ready.
   std::optional<std::chrono::milliseconds> oldest_lag = std::nullopt;
-  /// By name.
+  /// In the order of their names.
   std::vector<outcome_counts> outcomes = {};
 
-  /// All that has not ended.
+  /// How many events have not ended.
   constexpr std::uint64_t depth() const { return ready + scheduled + leased + orphans + blocked; }
 
   bool operator==(const queue_metrics&) const = default;
 };
 
-/// `metrics()` is cheap enough to be asked every second. **Errors**: `store_error`. Thread-safe.
+/// `metrics()` is cheap enough to be called every second. **Errors**: `store_error`. Thread-safe.
 template <class Store>
 concept metrics_store = event_store<Store> && requires(Store& store) {
   { store.metrics() } -> std::same_as<queue_metrics>;
@@ -70,7 +70,8 @@ constexpr std::string_view wire_name(readiness state) {
   return "unknown";
 }
 
-/// At or above it. A critical that is below its watch counts as equal to it.
+/// The readiness is that of the highest value that is reached. A `critical` below `watch` counts as equal to
+/// `watch`.
 template <class Value>
 struct threshold {
   Value watch;
@@ -86,11 +87,11 @@ struct threshold {
 struct readiness_thresholds {
   threshold<std::chrono::milliseconds> lag{std::chrono::seconds{15}, std::chrono::seconds{60}};
   threshold<std::uint64_t> dead_letters{1, 5};
-  /// Of the larger of what has not ended and what is due.
+  /// Compared with the larger of `depth()` and `ready`.
   threshold<std::uint64_t> depth{10, 50};
 };
 
-/// The worst of the three.
+/// The worst of the readiness of lag, dead letters and depth.
 inline readiness readiness_of(const queue_metrics& metrics, const readiness_thresholds& thresholds = {}) {
   return std::max({thresholds.lag.of(metrics.oldest_lag.value_or(std::chrono::milliseconds{0})),
                    thresholds.dead_letters.of(metrics.dead_letters),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a worker tells a store: what shall become of the events that were attempted. And what the store answers.
+// What a worker gives a store to store after attempts, and what the store answers.
 #pragma once
 
 #include <chrono>
@@ -28,12 +28,12 @@ struct settlement {
   lease held;
   /// The event's.
   std::string name = {};
-  /// The event's; its next event is free to be claimed when this one has ended.
+  /// The event's; when the event has ended, the next one of this key may be claimed.
   std::string ordering_key = {};
   attempt_status status = attempt_status::processed;
-  /// The attempts that count from now on.
+  /// How many attempts count from now on.
   attempt_number attempt = 1;
-  /// For retry_scheduled: due so long after the settle.
+  /// For retry_scheduled: the event is due so long after the settle.
   std::chrono::milliseconds delay{0};
   /// For dead_letter.
   dead_letter_reason reason = dead_letter_reason::max_attempts_exhausted;
@@ -41,9 +41,10 @@ struct settlement {
   key_after_dead_letter key = key_after_dead_letter::released;
   /// The failure's text, to be added to the event's history; absent if none is to be added.
   std::optional<std::string> failure = std::nullopt;
-  /// Whether the history holds failures of earlier attempts; saves a look.
+  /// Whether failures of earlier attempts are stored; if not, the store need not read them.
   bool has_history = true;
-  /// For processed: events that follow, appended in the same transaction. One that is there already stays.
+  /// For processed: follow-up events, appended in the same transaction. One that is in the store already
+  /// stays as it is.
   std::vector<event_record> follow_ups = {};
   /// For processed: the handler's own writes, in the same transaction; may be empty.
   std::function<void(Transaction&)> write = nullptr;
@@ -51,8 +52,8 @@ struct settlement {
 
 enum class settle_status {
   applied,       ///< stored, with all that belongs to it
-  stale,         ///< the lease is another's by now; nothing was changed
-  write_failed,  ///< the handler's write threw; all of this settlement was undone, and the event is still leased
+  stale,         ///< the lease is not, or no longer, the event's current one; nothing was changed
+  write_failed,  ///< the handler's write threw; all of this settlement is undone, and the event is still leased
 };
 
 struct settle_result {
@@ -63,23 +64,23 @@ struct settle_result {
 
 namespace detail {
 
-// In a catch block: what a handler's write threw.
+// To be called in a catch block: the text of what a handler's write threw.
 inline std::string error_of_write() {
   return failure_from_exception("the write threw something that is not a std::exception").reason;
 }
 
 }  // namespace detail
 
-/// What came of a `turn`.
+/// The result of an `exchange`.
 struct exchange_result {
-  /// One for each settlement, in its order.
+  /// One for each settlement, in the same order.
   std::vector<settle_result> settled;
   /// Oldest first.
   std::vector<claimed_event> claimed;
   /// Whether orphans wait to be claimed.
   bool orphans_waiting = false;
-  /// When the earliest event becomes ready, or the earliest lease ends; known if fewer events were claimed
-  /// than asked for. Events of a name whose claim limit is used up do not matter. Absent if there is none.
+  /// When the earliest event is due, or the earliest lease ends; known if fewer events were claimed than the
+  /// limit. Events of a name whose claim limit is used up are left out. Absent if there is none.
   std::optional<instant> next_due = std::nullopt;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where an outbox lives. A store keeps events and knows the rules of claiming them; it decides nothing about
-// attempts, decodes nothing and starts no thread.
+// A store keeps the events of an outbox and knows the rules of claiming them. It decides nothing about
+// attempts and decodes nothing.
 #pragma once
 
 #include <chrono>
@@ -20,34 +20,38 @@
 
 namespace event_relay {
 
-/// The contract of every store, which one test suite (tests/support/store_contract.hpp) holds:
+/// The contract of every store, tested by one suite (tests/support/store_contract.hpp):
 ///
 /// - `append(host, records)` stores events in the transaction that is open on the host's connection: they
-///   are seen when it commits and vanish when it is rolled back. The answers are in the records' order.
-/// - `turn(settlements, request)` is one transaction that stores what became of attempts, turns expired
-///   leases into orphans, and then claims what `request` asks for. It gives each claimed event its attempt's
-///   number and a token above all earlier ones, committed before it returns.
-///     - A settlement counts only while its lease is the event's current one; otherwise it is `stale`.
-///       Its history, follow-ups and write are applied with it or not at all.
-///     - A lease that has expired gives the attempt's number back and makes the event an orphan. If the
-///       attempt was an isolated one, it keeps its number, gets a failure "lease expired", and is `crashed`.
-///     - No more events of a name are claimed than its claim limit allows, and however many wait for theirs, they
-///       keep no others waiting.
-///     - A processed event is gone, or kept for as long as the store was told to; its id is still taken then.
+///   become visible when it commits and vanish when it is rolled back. The answers are in the records' order.
+/// - `exchange(settlements, request)` is one transaction: it stores the ends of attempts, makes orphans of
+///   the events whose leases have expired, and then claims what `request` asks for. It gives each claimed
+///   event its attempt's number and a token above all earlier ones, committed before it returns.
+///     - A settlement counts only while its lease is the event's current one; otherwise it is `stale`. Its
+///       failure, follow-ups and write are stored together with it, or not at all.
+///     - An event whose lease has expired becomes an orphan, and the attempt does not count. If the attempt
+///       was an isolated one, it does count: the event gets a failure "lease expired", and is `crashed` at
+///       its next claim.
+///     - No more events of a name are claimed than its claim limit allows; however many wait because of it,
+///       events of other names do not wait for them.
+///     - A processed event is deleted, or kept for the time that the store's options give; while it is kept,
+///       its id is still a duplicate.
 ///     - Of the events of one ordering key only the head is ever claimed: the first that was appended and has
 ///       not ended. The next becomes the head in the transaction that ends it, unless it is a dead letter that
 ///       holds its key.
-/// - `renew(leases, length)` holds each lease for `length` from now; false for one that is another's by now.
-/// - `release(leases)` undoes claims, the attempts' numbers included; returns how many it undid.
-/// - `find(id)` shows an event that is kept.
-/// - `maintain(limit)` does a part of the store's housekeeping in one short transaction. It looks at up to `limit`
-///   ordering keys, others at each call, and frees a key's next event where nothing blocks it any more: what ends
-///   an event does that, this is for what a fault has left. It deletes up to `limit` processed events that
-///   have been kept for their time. True if it deleted as many as it might, and so may find more at once.
-/// - `has_unfinished()`: whether anything is ready, scheduled, leased or orphan, for anybody.
-/// - `now()` is the one time of the store, which leases and instants go by.
+/// - `renew(leases, length)` makes each lease hold for `length` from now; false for one that is no longer the
+///   event's current one.
+/// - `release(leases)` undoes claims, and their attempts do not count; returns how many it undid.
+/// - `find(id)` is the event of this id, if the store has it.
+/// - `maintain(limit)` does a part of the store's maintenance in one short transaction. It checks up to
+///   `limit` ordering keys, others at each call, and makes a key's next event ready if it is blocked by none;
+///   normally that was done when the earlier event ended, so this only repairs what a fault has left. It
+///   deletes up to `limit` processed events whose time is over. True if it deleted `limit` events, so that
+///   there may be more.
+/// - `has_unfinished()` is whether any event is ready, scheduled, leased or an orphan, of whichever worker.
+/// - `now()` is the store's time, by which leases and due instants are measured.
 /// - `signal()` is woken when events may have become ready.
-/// - `warning()` says, once, what an operator should know; nothing otherwise.
+/// - `warning()` is a text that an operator should see, returned once; nothing otherwise.
 ///
 /// **Errors**: `store_error`; the operation has then changed nothing. **Thread safety**: all but `append`
 /// may be called from any thread; `append` from the thread that uses the host's connection.
@@ -69,8 +73,8 @@ concept event_store = requires(Store& store, typename Store::host_connection hos
   { store.warning() } -> std::same_as<std::optional<std::string>>;
 };
 
-/// Whether a turn may have made events ready, or due at an instant, that its own claim did not take: follow-ups; and,
-/// where it claimed nothing or as much as it might, the next of a key, or a retry.
+/// Whether an exchange may have left events ready, or due at an instant, that its own claim did not take:
+/// follow-ups, and, if it claimed nothing or as many as its limit, the next event of a key, or a retry.
 template <class Transaction>
 bool leaves_work(std::span<const settlement<Transaction>> settlements, const exchange_result& result,
                  const claim_request& request) {
@@ -86,13 +90,13 @@ bool leaves_work(std::span<const settlement<Transaction>> settlements, const exc
   return false;
 }
 
-/// A turn that only claims.
+/// An exchange that only claims.
 template <event_store Store>
 exchange_result claim(Store& store, const claim_request& request) {
   return store.exchange({}, request);
 }
 
-/// A turn that only settles.
+/// An exchange that only settles.
 template <event_store Store>
 std::vector<settle_result> settle(Store& store, std::span<const settlement<typename Store::transaction>> settlements) {
   return store.exchange(settlements, {}).settled;

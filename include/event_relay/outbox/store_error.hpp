@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What can be wrong with a store, one code for each cause that a host may want to tell apart. The text of an
-// error also holds what the database itself said.
+// The errors of a store, one code for each cause that a host may want to tell apart. An error's text also
+// holds the database's own message.
 #pragma once
 
 #include <string>
@@ -9,21 +9,22 @@
 namespace event_relay {
 
 enum class store_errc {
-  busy = 1,         ///< another connection holds the lock, longer than the busy timeout; retryable
+  busy = 1,         ///< another connection held the lock for longer than the busy timeout; retryable
   stale_snapshot,   ///< the transaction has read before another's commit and cannot write any more; it must be
                     ///< rolled back and begun anew with BEGIN IMMEDIATE
   storage_full,     ///< no space is left; retryable once there is
   read_only,        ///< the file or its folder cannot be written; retryable once it can
-  input_output,     ///< the operating system refused to read or write; retryable
-  cannot_open,      ///< the database cannot be opened; retryable if it comes to be there
-  corrupt,          ///< the database is damaged, or is none
-  no_transaction,   ///< append was called outside a transaction, or a handler's write ended settle's
-  wrong_database,   ///< the connection is to another database than the store's
+  input_output,     ///< the operating system failed to read or write; retryable
+  cannot_open,      ///< the database cannot be opened; retryable, as it may be created later
+  corrupt,          ///< the file is damaged, or is not a database
+  no_transaction,   ///< append was called outside a transaction, or a handler's write ended the transaction of its
+                    ///< settle
+  wrong_database,   ///< the host's connection is to another database than the store's
   newer_schema,     ///< the tables were made by a later version of the library
-  foreign_schema,   ///< tables of these names are there and are not the library's
+  foreign_schema,   ///< tables of these names exist and are not the library's
   in_memory,        ///< a database in memory cannot outlive its process, nor be shared by connections
   connection_lost,  ///< the server cannot be reached, or the connection to it broke; retryable
-  rejected,         ///< rejected by the database for any other reason; the text says what the database said
+  rejected,         ///< rejected by the database for any other reason, which is in the text
 };
 
 namespace detail {
@@ -66,10 +67,10 @@ inline std::error_code make_error_code(store_errc code) noexcept { return {stati
 /// Thrown by every operation of a store.
 class store_error : public std::system_error {
  public:
-  store_error(store_errc code, const std::string& said) : std::system_error{make_error_code(code), said} {}
+  store_error(store_errc code, const std::string& text) : std::system_error{make_error_code(code), text} {}
 };
 
-/// Whether the same operation may succeed later without anybody changing the program.
+/// Whether the same operation may succeed later without a change of the program.
 inline bool is_retryable(const std::error_code& error) noexcept {
   return error == make_error_code(store_errc::busy) || error == make_error_code(store_errc::storage_full) ||
          error == make_error_code(store_errc::read_only) || error == make_error_code(store_errc::input_output) ||

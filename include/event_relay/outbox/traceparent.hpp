@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where an event stands in a distributed trace, as W3C Trace Context writes it. It is checked once, when it
-// comes in; the library carries it along and reads nothing out of it.
+// An event's position in a distributed trace, as W3C Trace Context writes it. It is checked when it is made;
+// the library passes it on and interprets nothing in it.
 #pragma once
 
 #include <algorithm>
@@ -15,15 +15,16 @@
 namespace event_relay {
 
 /// A traceparent (W3C Trace Context, section 3.2): version, trace id, parent id and flags, in lower-case
-/// hexadecimal digits joined by "-". There is no empty one, but for one that was moved from.
+/// hexadecimal digits joined by "-". It is never empty, unless it was moved from.
 class traceparent {
  public:
   /// The HTTP header that carries it.
   static constexpr std::string_view header = "traceparent";
 
-  /// `text`, or nothing if it is none: of the wrong length, with upper-case or other characters, with a
-  /// trace id or a parent id of zeros, or of version ff. Of a version that came after 00 the standard lets
-  /// only these four fields be read, and of the flags "sampled"; they are kept as version 00 has them.
+  /// The traceparent in `text`, or nothing if there is none: of the wrong length, with upper-case or other
+  /// characters, with a trace id or a parent id of zeros, or of version ff. Of a version after 00 the
+  /// standard lets only these four fields be read, and only the flag "sampled"; they are written as version
+  /// 00.
   static std::optional<traceparent> parse(std::string_view text) {
     constexpr std::string_view shape = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
     const bool is_version_0 = text.starts_with("00");

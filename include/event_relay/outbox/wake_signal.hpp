@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How an idle worker learns that there may be work. A hint: whoever misses it finds the work by polling.
+// Wakes an idle worker when there may be work. It is a hint: a worker that misses it finds the work by
+// polling.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +13,9 @@
 
 namespace event_relay {
 
-/// Counts hints. Read `count()`, look for work, and if there is none, `wait` beyond that count: a hint that
-/// comes in between is not missed. Stores hold theirs by a shared_ptr, so that others may refer to it. Thread-safe.
+/// Counts hints. Read `count()`, try to claim, and if nothing was claimed, `wait` with that count: a hint
+/// that came in between is not missed. Stores hold theirs by a shared_ptr, so that it may be referred to
+/// weakly. Thread-safe.
 class wake_signal : public std::enable_shared_from_this<wake_signal> {
  public:
   void wake() {
@@ -32,7 +34,8 @@ class wake_signal : public std::enable_shared_from_this<wake_signal> {
   /// Blocks until there was a hint after `seen`, `stop` is requested, or `at_most` (of the steady clock) is over.
   void wait(std::uint64_t seen, std::chrono::milliseconds at_most, const std::stop_token& stop) {
     std::unique_lock lock{mutex_};
-    constexpr std::chrono::milliseconds longest_at_once = std::chrono::hours{24};  // no clock's sum overflows
+    constexpr std::chrono::milliseconds longest_at_once =
+        std::chrono::hours{24};  // so that the clock does not overflow
     const auto is_hinted = [&] { return count_ != seen; };
     while (!is_hinted() && !stop.stop_requested() && at_most > std::chrono::milliseconds::zero()) {
       const std::chrono::milliseconds part = std::min(at_most, longest_at_once);

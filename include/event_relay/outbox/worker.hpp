@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The durable driver: it carries events to their end on threads of its own, until it is told to stop or there
-// is nothing left. What a crash interrupts, another worker finds when the leases expire.
+// The durable driver: it attempts events until they have ended, on threads of its own, until a stop is
+// requested or nothing is left. What a crash interrupts is claimed again when its lease expires.
 #pragma once
 
 #include <algorithm>
@@ -38,9 +38,9 @@
 
 namespace event_relay {
 
-/// Carries the events of an outbox to their end. **Delivery**: an event's handler runs at least once; its
-/// end, its follow-ups and the handler's own writes are stored together, once. An attempt counts when it is
-/// claimed; a crash counts against an event only if nothing else ran in the process (see `isolation_lock`).
+/// Attempts the events of an outbox until they have ended. **Delivery**: an event's handler runs at least
+/// once; its end, its follow-ups and the handler's own writes are stored together, once. An attempt counts
+/// from its claim; a crash counts against an event only if the event ran isolated (see `isolation_lock`).
 /// **Thread safety**: `run`, `run_until_done` and `run_once` from one thread at a time; `heartbeat` from any.
 /// The handler, and the parts of the options, are called from all the worker's threads at once.
 template <class Outbox, class Handler, class Options = decltype(worker_options())>
@@ -57,18 +57,18 @@ class worker {
   worker(const worker&) = delete;
   worker& operator=(const worker&) = delete;
 
-  /// Works on `threads` threads until `stop` is requested. Then it claims nothing more, releases at once
-  /// what it has not begun, lets attempts finish and stores their end; those that still run after the stop
-  /// deadline are asked to stop, and waited for. What the store throws makes it pause and try again, for as
-  /// long as it takes; what an injected part throws ends it, and is thrown again here.
+  /// Works on `threads` threads until `stop` is requested. Then it claims nothing more, releases at once what
+  /// it has not begun, lets attempts finish and stores their end; those that still run after the stop
+  /// deadline are asked to stop, and waited for. After an error of the store it pauses and tries again, for
+  /// as long as it takes; what an injected part throws ends it, and is thrown again here.
   worker_report run(const std::stop_token& stop) { return run_threads(stop, until::stopped); }
 
-  /// The same, and until nothing is ready, scheduled, leased or orphan, for this worker or any other. A store
-  /// error that waiting cannot mend (see `is_retryable`) ends it as well, and is thrown.
+  /// The same, until no event is ready, scheduled, leased or an orphan, of this worker or any other. A store
+  /// error that is not retryable (see `is_retryable`) ends it as well, and is thrown.
   worker_report run_until_done(const std::stop_token& stop = {}) { return run_threads(stop, until::done); }
 
-  /// One step, on the calling thread: one claim, its attempts, and their settlement. An orphan is a step of
-  /// its own. Throws what the store throws; attempts that were made are then settled by the next step.
+  /// One step, on the calling thread: one claim, its attempts, and their settlement. An orphan takes a step
+  /// of its own. Throws what the store throws; attempts that were made are then settled by the next step.
   worker_report run_once() {
     own_executor_.step({}, executor_type::step_end::after_one_batch);
     worker_report report = std::exchange(own_executor_.report(), {});
@@ -77,9 +77,9 @@ class worker {
     return report;
   }
 
-  /// Renews what is held, asks attempts to stop that take too long, and does a part of the store's housekeeping.
-  /// `run` calls it at a third of the lease, and the housekeeping in between as long as there is more. Returns
-  /// whether there is. Throws what the store throws.
+  /// Renews the leases, asks attempts to stop that take too long, and does a part of the store's maintenance.
+  /// `run` calls it every third of a lease, and does more maintenance in between while there is more to do.
+  /// Returns whether there is. Throws what the store throws.
   bool heartbeat() {
     if (const auto warned = parts_.store().warning()) {
       log(outbox_steps::store_warning, breadcrumb_status::warned, *warned);
@@ -95,8 +95,8 @@ class worker {
   enum class until { stopped, done };
 
   worker_report run_threads(const std::stop_token& stop, until end) {
-    std::stop_source stopping;   // requested by the host, when all is done, or by a thread that cannot go on
-    std::stop_source giving_up;  // requested when the stop deadline has passed
+    std::stop_source stopping;         // requested by the host, when all is done, or by a thread that cannot go on
+    std::stop_source deadline_passed;  // requested when the stop deadline has passed
     const std::stop_callback forward{stop, [&] { stopping.request_stop(); }};
     std::list<executor_type> executors;
     std::exception_ptr first_failure;
@@ -124,7 +124,7 @@ class worker {
       run_guarded([&] {
         while (threads.size() < parts_.options.limits().threads) {
           threads.emplace_back([&, &mine = executors.emplace_back(parts_)] {
-            run_guarded([&] { work(mine, stopping, giving_up.get_token(), end); });
+            run_guarded([&] { work(mine, stopping, deadline_passed.get_token(), end); });
             const std::lock_guard lock{mutex};
             ++threads_ended;
             ended.notify_all();
@@ -136,7 +136,7 @@ class worker {
       ended.wait(lock, stopping.get_token(), all_ended);
       if (!ended.wait_for(lock, parts_.options.limits().stop_deadline, all_ended)) {
         lock.unlock();
-        giving_up.request_stop();
+        deadline_passed.request_stop();
         report.left_running = parts_.manager.stop_running();
         lock.lock();
         ended.wait(lock, all_ended);
@@ -155,10 +155,10 @@ class worker {
     return report;
   }
 
-  void work(executor_type& mine, std::stop_source& stopping, const std::stop_token& giving_up, until end) {
+  void work(executor_type& mine, std::stop_source& stopping, const std::stop_token& deadline_passed, until end) {
     const std::stop_token stop = stopping.get_token();
     attempt_number failures = 0;
-    while (!stop.stop_requested() || (!mine.is_empty() && !giving_up.stop_requested())) {
+    while (!stop.stop_requested() || (!mine.is_empty() && !deadline_passed.stop_requested())) {
       const std::uint64_t seen = parts_.store().signal().count();
       std::chrono::milliseconds wait{0};
       try {
@@ -184,7 +184,7 @@ class worker {
           log(outbox_steps::store_paused, breadcrumb_status::retrying, error.what());
         }
       }
-      parts_.store().signal().wait(seen, wait, !mine.is_empty() ? giving_up : stop);
+      parts_.store().signal().wait(seen, wait, !mine.is_empty() ? deadline_passed : stop);
     }
   }
 
@@ -198,7 +198,7 @@ class worker {
   }
 
   void beat(const std::stop_token& no_more) {
-    wake_signal nobody_wakes;
+    wake_signal never_woken;
     const std::chrono::milliseconds every = parts_.options.limits().lease / 3;
     while (!no_more.stop_requested()) {
       std::chrono::milliseconds wait = every;
@@ -206,13 +206,13 @@ class worker {
         const instant next = saturating_add(parts_.store().now(), every);
         bool has_more = heartbeat();
         while (has_more && !no_more.stop_requested() && parts_.store().now() < next) {
-          has_more = parts_.store().maintain(maintained_at_once);  // each lets other writers pass
+          has_more = parts_.store().maintain(maintained_at_once);  // other writers may write between two calls
         }
         wait = std::clamp(next - parts_.store().now(), std::chrono::milliseconds{1}, every);
       } catch (const store_error& error) {
         log(outbox_steps::heartbeat_failed, breadcrumb_status::retrying, error.what());
       }
-      nobody_wakes.wait(0, wait, no_more);
+      never_woken.wait(0, wait, no_more);
     }
   }
 
@@ -237,14 +237,15 @@ class worker {
     }
   }
 
-  // A few milliseconds' work.
+  // These take a few milliseconds.
   static constexpr std::size_t maintained_at_once = 200;
 
   worker_parts<Outbox, Handler, Options> parts_;
-  // Between two tries of a store that fails: long enough to be no burden, short enough to be back soon.
+  // The pause between two tries of a store that fails: long enough to be no load, short enough to resume
+  // soon.
   static constexpr std::chrono::milliseconds longest_pause{std::chrono::seconds{5}};
   capped<exponential_backoff> pause_{exponential_backoff{std::chrono::milliseconds{50}}, longest_pause};
-  executor_type own_executor_{parts_};  // of `run_once`
+  executor_type own_executor_{parts_};  // for `run_once`
   std::atomic<std::uint64_t> released_{0};
   std::atomic<std::uint64_t> lost_breadcrumbs_{0};
 };

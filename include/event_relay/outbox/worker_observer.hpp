@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where a host looks on while a worker works: to count, to measure, to keep a log of runs. Breadcrumbs are
-// for people who follow one event; this is for programs that follow them all.
+// Hooks by which a host observes a worker: to count, to measure, to keep a log of runs. Breadcrumbs are for
+// people who follow one event; hooks are for programs that follow all of them.
 #pragma once
 
 #include <concepts>
@@ -13,17 +13,17 @@
 
 namespace event_relay {
 
-/// The default. Derive from it and hide the functions that you want to hear.
+/// The default, which does nothing. Derive from it and hide the functions that you want to be called.
 struct no_observer {
-  /// Their attempts are counted and stored; none has run.
+  /// The events are claimed, which is stored; no attempt has begun.
   void on_claimed(std::span<const claimed_event>) const {}
-  /// The attempt begins, at the instant that its plan goes by.
+  /// The attempt begins, at the instant from which its plan is computed.
   void on_run_started(const claimed_event&, instant) const {}
-  /// The handler is back, or a fault was injected in its place.
+  /// The handler has returned or thrown, or a fault was injected instead of its run.
   void on_run_ended(const claimed_event&, instant) const {}
-  /// What was attempted is about to be stored.
+  /// The attempts' ends are about to be stored.
   void on_settling() const {}
-  /// It is stored: `decided` if `status` is applied, nothing if the lease was stale.
+  /// The attempt's end is stored if `status` is applied, and not if it is stale.
   void on_settled(const claimed_event&, const decision&, settle_status) const {}
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How a worker works: the policies of attempts, as for the in-process relay, and how much it takes at a time.
+// How a worker works: the policies of attempts, as for the in-process relay, and how much it claims and runs
+// at a time.
 #pragma once
 
 #include <chrono>
@@ -28,30 +29,33 @@
 
 namespace event_relay {
 
-/// How much, how long, how often.
+/// The numbers and times of a worker.
 struct worker_limits {
-  /// Attempts before an event is a dead letter; as the in-process relay's.
+  /// How many attempts an event gets before it is a dead letter; the same as the in-process relay's.
   attempt_number max_attempts = 3;
-  /// Attempts at a time. One, until the host knows that its handler may be called by several threads.
+  /// Attempts at a time. One, as a handler is not known to be thread-safe until the host says so.
   std::size_t threads = 1;
   /// Events of one claim. They are settled together, and a crash makes orphans of all that were unsettled.
-  /// A hundred share the cost of a commit so far that more bring little.
+  /// With a hundred the cost of a commit for each event is so low that more would gain little.
   std::size_t batch = 100;
-  /// How long a claim holds without a heartbeat, and so how long it takes until a crashed worker's events are
-  /// found. Long enough for a machine that stalls, short enough to wait for.
+  /// How long a lease holds without a heartbeat, and so how long it takes until a crashed worker's events are
+  /// claimed again. Long enough for a machine that stalls, short enough for a crash to delay little.
   std::chrono::milliseconds lease{std::chrono::seconds{30}};
-  /// An attempt's, where `max_run_time_of` has no other for the event. What takes longer hangs, most likely.
+  /// The longest run of an attempt, unless `max_run_time_of` has another for its event. What takes longer
+  /// most likely hangs.
   std::chrono::milliseconds max_run_time{std::chrono::minutes{5}};
-  /// By event name.
+  /// By the event's name.
   std::map<std::string, std::chrono::milliseconds, std::less<>> max_run_time_of = {};
-  /// Attempts at a time, and a second, on events of one type; none unless told.
+  /// Limits on the attempts at a time, and a second, on events of one type; by default none.
   family_limits families = {};
-  /// Of a keyed event that becomes a dead letter. Released, as one bad event should not stop all of its key.
+  /// What becomes of the key of an event that becomes a dead letter. Released, as one bad event should not
+  /// stop all others of its key.
   key_after_dead_letter key = key_after_dead_letter::released;
-  /// How often an idle worker looks without being woken: how late it hears of another process's commit.
+  /// How often an idle worker claims without being woken, and so how late it may find an event that another
+  /// process appended.
   std::chrono::milliseconds poll_interval{std::chrono::seconds{1}};
-  /// How long attempts may go on after a stop was requested, until they are asked to stop as well. Below the
-  /// time that service managers grant between SIGTERM and SIGKILL.
+  /// How long attempts may go on after a stop was requested, until they are asked to stop as well. Less than
+  /// the time that service managers grant between SIGTERM and SIGKILL.
   std::chrono::milliseconds stop_deadline{std::chrono::seconds{10}};
 
   std::chrono::milliseconds max_run_time_for(std::string_view event_name) const {
@@ -88,12 +92,12 @@ class basic_worker_options {
     limits_.batch = require("batch", events, std::size_t{1}, std::size_t{10'000});
     return std::move(*this);
   }
-  /// 30 ms to a day; the heartbeat comes at a third of it.
+  /// 30 ms to a day; the heartbeat comes every third of it.
   basic_worker_options with_lease(milliseconds length) && {
     limits_.lease = require("lease", length, milliseconds{30}, day);
     return std::move(*this);
   }
-  /// 1 ms to a day, for every event that has no other.
+  /// 1 ms to a day, for every event that has no maximum of its own.
   basic_worker_options with_max_run_time(milliseconds most) && {
     limits_.max_run_time = require("max_run_time", most, milliseconds{1}, day);
     return std::move(*this);
@@ -104,7 +108,7 @@ class basic_worker_options {
     limits_.max_run_time_of[std::string{Event::name}] = require("max_run_time", most, milliseconds{1}, day);
     return std::move(*this);
   }
-  /// For all workers that are given a copy of the same limits.
+  /// Limits shared by all workers that are given a copy of them.
   basic_worker_options with_family_limits(family_limits limits) && {
     limits_.families = std::move(limits);
     return std::move(*this);
@@ -124,7 +128,7 @@ class basic_worker_options {
     limits_.stop_deadline = require("stop_deadline", after, milliseconds{0}, day);
     return std::move(*this);
   }
-  /// The names that the breadcrumbs bear; any text, it is escaped.
+  /// The names in the breadcrumbs' `source`; they may be any text, which is escaped.
   basic_worker_options with_sources(breadcrumb_sources sources) && {
     sources_ = std::move(sources);
     return std::move(*this);
@@ -139,7 +143,7 @@ class basic_worker_options {
   auto with_faults(Part part) && {
     return std::move(*this).template with<faults_at>(std::move(part));
   }
-  /// What jitter draws from.
+  /// The random numbers of jitter.
   template <random_source Part>
   auto with_random(Part part) && {
     return std::move(*this).template with<random_at>(std::move(part));
@@ -149,7 +153,7 @@ class basic_worker_options {
   auto with_sink(Part part) && {
     return std::move(*this).template with<sink_at>(std::move(part));
   }
-  /// Who looks on.
+  /// Hooks that are called as the worker works.
   template <worker_observer Part>
   auto with_observer(Part part) && {
     return std::move(*this).template with<observer_at>(std::move(part));
@@ -196,7 +200,7 @@ class basic_worker_options {
 };
 
 /// The defaults: one thread, batches of 100, a lease of 30 s, 3 attempts; exponential backoff from 1 s; no
-/// faults; the process's random numbers; no breadcrumbs; nobody looks on.
+/// faults; the process's random numbers; no breadcrumbs; no observer.
 inline auto worker_options() {
   return basic_worker_options<exponential_backoff, no_faults, process_random, null_sink, no_observer>{
       {}, {}, {exponential_backoff{std::chrono::seconds{1}}, {}, {}, {}, {}}};

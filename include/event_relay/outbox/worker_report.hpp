@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: MIT
-// What a worker did, in numbers.
+// The result of a worker's run, in numbers.
 #pragma once
 
 #include <cstdint>
 
 namespace event_relay {
 
-/// What a worker did. Events are counted when their attempt's end is stored.
+/// What a worker did. An attempt is counted when its end is stored.
 struct worker_report {
   std::uint64_t processed = 0;
   std::uint64_t retried = 0;
   std::uint64_t dead_lettered = 0;
-  /// Attempts whose end was refused, because another worker has the event by now.
+  /// Attempts whose end was not stored, because their lease had expired and another worker may have the
+  /// event.
   std::uint64_t stale_settles = 0;
-  /// Claimed, and released without an attempt.
+  /// Events that were claimed, and released without an attempt.
   std::uint64_t released = 0;
   /// Attempts that still ran when the deadline to stop had passed.
   std::uint64_t left_running = 0;
-  /// Attempted, and not stored when the worker ended: their leases will expire.
+  /// Attempts whose end was not stored when the worker ended; their leases will expire.
   std::uint64_t left_unsettled = 0;
-  /// Breadcrumbs that the sink refused by throwing.
+  /// How many breadcrumbs were lost because the sink threw.
   std::uint64_t lost_breadcrumbs = 0;
 
   worker_report& operator+=(const worker_report& other) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the builders of options have in common: one part exchanged, the others kept, one check of a number.
+// What the builders of options have in common: replacing one part while the others are kept, and checking a
+// number of attempts.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Texts of strangers, in a length that we choose.
+// Shortens texts that come from outside the library, for instance those of exceptions.
 #pragma once
 
 #include <cstddef>

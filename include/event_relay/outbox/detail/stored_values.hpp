@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What stores in databases have in common: how values stand in columns, and what their outcomes add up to. A row is
-// anything with `integer(column)`, `text(column)` and `optional_integer(column)`.
+// What stores in databases have in common: how values are read from columns, and the sums of outcomes. A row
+// is anything with `integer(column)`, `text(column)` and `optional_integer(column)`.
 #pragma once
 
 #include <algorithm>
@@ -33,7 +33,7 @@ std::optional<instant> optional_instant(const Row& at, int column) {
   return value ? std::optional{instant_of(*value)} : std::nullopt;
 }
 
-// What LIMIT takes: 64 bits with a sign.
+// The value for LIMIT, which is a signed number of 64 bits.
 inline std::int64_t row_limit(std::size_t limit) {
   return static_cast<std::int64_t>(std::min<std::uint64_t>(limit, std::numeric_limits<std::int64_t>::max()));
 }
@@ -48,8 +48,8 @@ inline std::optional<dead_letter_reason> reason_of(std::string_view name) {
   return std::nullopt;
 }
 
-// From the columns id, name, payload, occurred_at, correlation_id, replayed, caused_by, traceparent, source and
-// ordering_key, `first` and those behind it.
+// From the columns id, name, payload, occurred_at, correlation_id, replayed, caused_by, traceparent, source
+// and ordering_key, beginning at `first`.
 template <class Row>
 event_record record_of(const Row& at, int first) {
   return {.id = std::string{at.text(first)},
@@ -75,7 +75,7 @@ outcome_counts outcomes_of(const Row& at) {
   return counts;
 }
 
-/// What a turn has settled, by name: for one statement for each name, not for each event.
+/// What an exchange has settled, by name, so that each name takes one statement, instead of each event.
 class outcome_sums {
  public:
   struct sums {

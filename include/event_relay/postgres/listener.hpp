@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How the workers of other processes learn of a commit. The host's transaction notifies nobody: NOTIFY takes a lock of
-// the whole server until its commit, which halves the rate of commits. After the host's commit, one thread of the store
-// sends one NOTIFY for all that was committed meanwhile, and hears those of others.
+// the whole server until the commit, which halves the rate of commits. Instead, after the host's commit, one thread of
+// the store sends one NOTIFY for everything that was committed meanwhile. The same thread listens to other processes.
 #pragma once
 
 #include <fcntl.h>
@@ -28,13 +28,15 @@
 #include "event_relay/core/random.hpp"
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/outbox/wake_signal.hpp"
-#include "event_relay/postgres/session.hpp"
+#include "event_relay/postgres/driver/connection.hpp"
+#include "event_relay/postgres/driver/error.hpp"
+#include "event_relay/postgres/outbox_names.hpp"
 
 namespace event_relay::postgres {
 
 namespace detail {
 
-/// Two ends of a pipe: what pokes, and what poll() waits for.
+/// A pipe by which one thread ends the poll() of another.
 class poke_pipe {
  public:
   poke_pipe() {
@@ -55,7 +57,7 @@ class poke_pipe {
 
   void poke() const {
     const char byte = 0;
-    [[maybe_unused]] const auto written = write(ends_[1], &byte, 1);  // a full pipe wakes as well
+    [[maybe_unused]] const auto written = write(ends_[1], &byte, 1);  // a pipe that is full ends the poll() as well
   }
   void drain() const {
     std::array<char, 64> bytes;
@@ -70,26 +72,27 @@ class poke_pipe {
 
 }  // namespace detail
 
-/// Wakes `signal` at commits of other processes, and theirs at those of this one. A hint: while its connection is
-/// lost, and it is made anew with backoff, the others' commits are found by polling. Thread-safe.
-class wake_channel {
+/// Wakes `signal` when another process has committed, and tells the others when this one has. It gives hints only: its
+/// connection, when it is lost, is made anew with backoff, and meanwhile the commits of others are found by polling.
+/// Thread-safe.
+class listener {
  public:
-  using opener = std::function<std::unique_ptr<session>()>;
+  using opener = std::function<std::unique_ptr<connection>()>;
 
-  /// `name` is an SQL identifier without quotes. `open` makes the connection; what it throws is tried again.
-  wake_channel(std::string name, opener open, std::shared_ptr<wake_signal> signal)
+  /// `name` is an SQL identifier without quotes. `open` makes the connection; it is called again after it has thrown.
+  listener(std::string name, opener open, std::shared_ptr<wake_signal> signal)
       : name_{detail::quoted_identifier(name)},
         open_{std::move(open)},
         signal_{std::move(signal)},
         thread_{[this](const std::stop_token& stop) { run(stop); }} {}
-  ~wake_channel() {
+  ~listener() {
     thread_.request_stop();
     pipe_.poke();
   }
-  wake_channel(const wake_channel&) = delete;
-  wake_channel& operator=(const wake_channel&) = delete;
+  listener(const listener&) = delete;
+  listener& operator=(const listener&) = delete;
 
-  /// Something was committed. Does not block.
+  /// This process has committed something. Does not block.
   void tell_others() {
     if (!is_to_tell_.exchange(true)) {
       pipe_.poke();
@@ -100,11 +103,11 @@ class wake_channel {
   std::uint64_t connections() const { return connections_.load(); }
 
  private:
-  // After a NOTIFY the next one waits so long: those who are busy need no more, and those who are idle were told.
+  // After a NOTIFY the next one waits so long: workers that are busy need no more, and those that were idle are awake.
   static constexpr std::chrono::milliseconds between_tellings{5};
 
   void run(const std::stop_token& stop) {
-    // They are the host's, which may wait for them in a thread of its own.
+    // Signals are for the host, which may wait for them in a thread of its own.
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
@@ -113,12 +116,12 @@ class wake_channel {
     attempt_number failures = 0;
     while (!stop.stop_requested()) {
       try {
-        const std::unique_ptr<session> on = open_();
-        on->run("SET synchronous_commit = off; LISTEN " + name_);  // what is only a hint need not wait for the disk
+        const std::unique_ptr<connection> on = open_();
+        on->run("SET synchronous_commit = off; LISTEN " + name_);  // a hint need not wait for the disk
         failures = 0;
         ++connections_;
-        signal_->wake();  // for what was not heard
-        serve(on->database(), stop);
+        signal_->wake();  // for commits of the time without a connection
+        serve(*on, stop);
       } catch (const store_error&) {
         wait(-1, backoff.delay(++failures, random));
       }
@@ -132,7 +135,7 @@ class wake_channel {
         take_notifications(on);
         wait(-1, between_tellings);
       }
-      // Whoever pokes has said why before; a wait may have drained the poke.
+      // A wait may have drained a poke, whose reason was set before it.
       if (!is_to_tell_.load() && !stop.stop_requested()) {
         wait(PQsocket(on.handle()), std::chrono::milliseconds{-1});
       }
@@ -154,7 +157,7 @@ class wake_channel {
     }
   }
 
-  // Until there is something to read, something to tell, or the time is over; a negative one never is.
+  // Until there is something to read or to tell, or the time is over. A negative time never is.
   void wait(int socket, std::chrono::milliseconds at_most) const {
     std::array<pollfd, 2> readable{{{pipe_.readable(), POLLIN, 0}, {socket, POLLIN, 0}}};
     poll(readable.data(), socket < 0 ? 1 : 2, static_cast<int>(at_most.count()));

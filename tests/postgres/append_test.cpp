@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The outbox as a guest on the host's own connection: in its transaction, of whatever kind, and without a trace of
-// itself; what it cannot join, it refuses before it has touched anything.
-#include "event_relay/postgres/appending.hpp"
+// Appends on the host's own connection: in its transaction, of whatever kind, and without leaving a trace. A connection
+// that an append cannot join is refused before anything is changed.
+#include "event_relay/postgres/append.hpp"
 
 #include <chrono>
 #include <string>
@@ -61,7 +61,7 @@ TEST_CASE("postgres append: in a host's transaction of any isolation, and under 
   }
 }
 
-TEST_CASE("postgres append: a commit is heard although there was a rollback to a savepoint, and not twice") {
+TEST_CASE("postgres append: a commit wakes although there was a rollback to a savepoint, and not twice") {
   bench on;
   std::uint64_t before = on.hints();
   on.begin();

@@ -1,73 +1,51 @@
 // SPDX-License-Identifier: MIT
-// A connection to a server, with the statements that were prepared on it. The library's own are of this kind; a
-// handler's writes are given one; a host may use it for its own tables too.
+// A connection to a server, with the statements that were prepared on it. The library's own connections are of this
+// kind; a handler's writes are given one; a host may use it for its own tables too.
 #pragma once
 
 #include <charconv>
-#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/postgres/conninfo.hpp"
-#include "event_relay/postgres/error.hpp"
-#include "event_relay/postgres/parameters.hpp"
+#include "event_relay/postgres/driver/conninfo.hpp"
+#include "event_relay/postgres/driver/error.hpp"
+#include "event_relay/postgres/driver/parameters.hpp"
+#include "event_relay/postgres/driver/row.hpp"
+#include "event_relay/sql/statement_cache.hpp"
 
 namespace event_relay::postgres {
 
-/// The columns of the row that a query stands on, counted from 0. A view, valid during the call.
-class row {
- public:
-  row(const PGresult* result, int at) : result_{result}, at_{at} {}
-
-  bool is_null(int column) const { return PQgetisnull(result_, at_, column) != 0; }
-  /// Empty for NULL; of any type, as the server writes it.
-  std::string_view text(int column) const {
-    return {PQgetvalue(result_, at_, column), static_cast<std::size_t>(PQgetlength(result_, at_, column))};
-  }
-  /// 0 for NULL and for what is no whole number; 1 for a true boolean.
-  std::int64_t integer(int column) const {
-    const std::string_view digits = text(column);
-    if (digits == "t") {
-      return 1;
-    }
-    std::int64_t value = 0;
-    std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    return value;
-  }
-  std::optional<std::int64_t> optional_integer(int column) const {
-    return is_null(column) ? std::nullopt : std::optional{integer(column)};
-  }
-  std::optional<std::string> optional_text(int column) const {
-    return is_null(column) ? std::nullopt : std::optional{std::string{text(column)}};
-  }
-
- private:
-  const PGresult* result_;
-  int at_;
+/// A statement that was prepared on a connection.
+struct prepared_statement {
+  /// The server's name for it (`pg_prepared_statements`).
+  std::string name;
+  /// What an error calls it.
+  std::string shown;
 };
 
 /// Used by one thread at a time. For what it does not offer (COPY, large objects), use its `handle()`.
 /// **Errors**: `postgres::error`, which is a `store_error`.
 class connection {
  public:
-  /// Connects; throws cannot_open, or connection_lost where nobody answers.
+  using row_type = row;
+  using prepared_type = prepared_statement;
+
+  /// Connects; throws cannot_open where that fails.
   explicit connection(const conninfo& to) : handle_{connect(to)} {
     if (PQstatus(handle_.get()) != CONNECTION_OK) {
       throw error{store_errc::cannot_open, to.redacted(fmt::format("postgres, connecting to {}: {}", to.shown(),
                                                                    detail::trimmed(PQerrorMessage(handle_.get()))))};
     }
+    // Notices are no errors, and libpq would write them to stderr, which is the host's.
     PQsetNoticeProcessor(
-        handle_.get(), [](void*, const char*) {}, nullptr);  // they are no errors, and stderr is the host's
+        handle_.get(), [](void*, const char*) {}, nullptr);
   }
 
   PGconn* handle() const { return handle_.get(); }
@@ -83,11 +61,16 @@ class connection {
   /// The same, calling `visit(row)` for each row.
   template <class Visit, parameter... Parameters>
   void query(std::string_view sql, Visit&& visit, const Parameters&... parameters) {
+    query(prepared(sql), std::forward<Visit>(visit), parameters...);
+  }
+
+  /// Runs a statement that `prepare` has returned, calling `visit(row)` for each row.
+  template <class Visit, parameter... Parameters>
+  void query(const prepared_statement& what, Visit&& visit, const Parameters&... parameters) {
     const detail::parameter_list list{parameters...};
-    const std::string& name = prepared(sql);
-    const detail::owned_result result{
-        PQexecPrepared(handle_.get(), name.c_str(), list.size(), list.values(), list.lengths(), list.formats(), 0)};
-    take(result.get(), sql);
+    const detail::owned_result result{PQexecPrepared(handle_.get(), what.name.c_str(), list.size(), list.values(),
+                                                     list.lengths(), list.formats(), 0)};
+    take(result.get(), what.shown);
     for (int at = 0; at < PQntuples(result.get()); ++at) {
       visit(row{result.get(), at});
     }
@@ -106,7 +89,14 @@ class connection {
   void run(std::string_view sql) {
     const std::string text{sql};
     const detail::owned_result result{PQexec(handle_.get(), text.c_str())};
-    take(result.get(), sql);
+    take(result.get(), quoted(sql));
+  }
+
+  /// Prepares `sql` as the server's statement event_relay_`name`. The name must be unique on this connection, and is
+  /// no number: those are for the texts that `execute` and `query` prepare by themselves.
+  prepared_statement prepare(std::string_view name, std::string_view sql) {
+    std::string full = fmt::format("event_relay_{}", name);
+    return prepare_as({full, full}, sql);
   }
 
   /// Rows that the last statement inserted, changed or deleted.
@@ -118,10 +108,6 @@ class connection {
   struct close {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
-  struct text_hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-  };
 
   static PGconn* connect(const conninfo& to) {
     const char* const keywords[] = {"dbname", "fallback_application_name", nullptr};
@@ -129,33 +115,34 @@ class connection {
     return PQconnectdbParams(keywords, values, 1);
   }
 
-  const std::string& prepared(std::string_view sql) {
-    const auto found = names_.find(sql);
-    if (found != names_.end()) {
-      return found->second;
-    }
-    const std::string name = fmt::format("event_relay_{}", names_.size());
-    const std::string text{sql};
-    const detail::owned_result result{PQprepare(handle_.get(), name.c_str(), text.c_str(), 0, nullptr)};
-    take(result.get(), sql);
-    return names_.emplace(text, name).first->second;
+  const prepared_statement& prepared(std::string_view sql) {
+    return prepared_.get(sql, [&] {
+      return prepare_as({fmt::format("event_relay_{}", prepared_.size()), quoted(sql)}, sql);
+    });
   }
 
-  void take(const PGresult* result, std::string_view sql) {
+  prepared_statement prepare_as(prepared_statement what, std::string_view sql) {
+    const std::string text{sql};
+    const detail::owned_result result{PQprepare(handle_.get(), what.name.c_str(), text.c_str(), 0, nullptr)};
+    take(result.get(), what.shown);
+    return what;
+  }
+
+  void take(const PGresult* result, std::string_view shown) {
     const ExecStatusType status = PQresultStatus(result);
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
       is_broken_ = is_broken_ || PQresultErrorField(result, PG_DIAG_SQLSTATE) == nullptr;
-      throw_error(handle_.get(), result, fmt::format("running \"{}\"", shortened(sql)));
+      throw_error(handle_.get(), result, fmt::format("running {}", shown));
     }
     const std::string_view count = PQcmdTuples(const_cast<PGresult*>(result));
     changes_ = 0;
     std::from_chars(count.data(), count.data() + count.size(), changes_);
   }
 
-  static std::string_view shortened(std::string_view sql) { return sql.substr(0, 200); }
+  static std::string quoted(std::string_view sql) { return fmt::format("\"{}\"", sql.substr(0, 200)); }
 
   std::unique_ptr<PGconn, close> handle_;
-  std::unordered_map<std::string, std::string, text_hash, std::equal_to<>> names_;
+  sql::statement_cache<prepared_statement> prepared_;  // the hosts' texts
   std::int64_t changes_ = 0;
   bool is_broken_ = false;  // whatever libpq says of its status
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The rules of settling, as statements: the ends of a whole batch are stored under their leases' tokens, with their
-// histories and follow-ups, in as many statements as there are kinds of ends. The caller has opened the transaction.
+// The rules of settling: the outcomes of a whole batch are stored under their leases' tokens, with their failures and
+// follow-ups, in one statement for each kind of outcome. The caller has opened the transaction.
 #pragma once
 
 #include <algorithm>
@@ -21,22 +21,24 @@
 #include "event_relay/core/detail/short_text.hpp"
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/settlement.hpp"
-#include "event_relay/postgres/claims.hpp"
-#include "event_relay/postgres/connection.hpp"
-#include "event_relay/postgres/event_rows.hpp"
-#include "event_relay/postgres/ordering.hpp"
+#include "event_relay/postgres/driver/connection.hpp"
+#include "event_relay/postgres/driver/parameters.hpp"
+#include "event_relay/postgres/driver/server_clock.hpp"
+#include "event_relay/postgres/key_order.hpp"
+#include "event_relay/postgres/record_columns.hpp"
 #include "event_relay/postgres/session.hpp"
+#include "event_relay/postgres/statements.hpp"
 
 namespace event_relay::postgres::detail {
 
-// When settlements happen, and what is kept of them.
+/// When settlements happen, and what is kept of them.
 struct settle_rules {
   clock_override time;
   std::int64_t failures_kept;
   std::chrono::milliseconds keep_processed;
 };
 
-// A text as the server keeps it: valid UTF-8, and what is not, or is NUL, becomes U+FFFD.
+/// A text as the server keeps it: what is not valid UTF-8, or is NUL, becomes U+FFFD.
 inline std::string storable(std::string_view text) {
   constexpr std::string_view replacement = "\xef\xbf\xbd";
   std::string kept;
@@ -46,7 +48,8 @@ inline std::string storable(std::string_view text) {
   return kept;
 }
 
-/// The settlements of a batch, in the order of their rows: who locks many rows locks them in that order.
+/// The settlements of a batch, in the order of their rows: transactions that lock their rows in one order cannot
+/// deadlock.
 class settle_batch {
   using settlements = std::span<const settlement<connection>* const>;
 
@@ -68,14 +71,14 @@ class settle_batch {
     applied_.assign(all_.size(), false);
     end_processed(on, rules);
     end_failed(on, rules);
-    open_freed_keys(on);
+    free_keys(on, freed_keys_);  // by a statement of its own: see key_order.hpp
     append_follow_ups(on, rules);
     return applied_;
   }
 
  private:
   // The leases that a statement is to end, each with its place among all.
-  struct lease_columns {
+  struct ended_leases {
     array places = array::of_integers();
     array rows = array::of_integers();
     array tokens = array::of_integers();
@@ -90,7 +93,7 @@ class settle_batch {
   };
 
   std::size_t note(const row& at) {
-    const auto place = static_cast<std::size_t>(at.integer(0));
+    const auto place = static_cast<std::size_t>(at.integer("place"));
     applied_[place] = true;
     if (!all_[place]->ordering_key.empty()) {
       freed_keys_.insert(all_[place]->ordering_key);
@@ -99,7 +102,7 @@ class settle_batch {
   }
 
   void end_processed(session& on, const settle_rules& rules) {
-    lease_columns columns;
+    ended_leases columns;
     bool has_follow_ups = false;
     for (const std::size_t place : places_) {
       if (all_[place]->status == attempt_status::processed) {
@@ -112,38 +115,30 @@ class settle_batch {
     }
     if (rules.keep_processed.count() > 0) {
       on.query(
-          "UPDATE {events} e SET state = 5, kept_until = " EVENT_RELAY_PG_HELD(
-              "(SELECT " EVENT_RELAY_PG_TIME ") + $6") ", attempt = s.attempt, leased_until = NULL FROM "
-          "unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) s(place, row, token, attempt) "
-          "WHERE e.row = s.row AND e.token = s.token AND e.state = 1 RETURNING s.place",
-          [&](const row& at) { note(at); }, rules.time, columns.places, columns.rows, columns.tokens, columns.attempts,
-          addable(rules.keep_processed));
+          statements::keep_processed, [&](const row& at) { note(at); }, rules.time, columns.places, columns.rows,
+          columns.tokens, columns.attempts, addable(rules.keep_processed));
       return;
     }
     array with_history = array::of_integers();
     const auto take = [&](const row& at) {
       const std::size_t place = note(at);
-      // Who keeps no failures is told of none, and another store may have kept some.
+      // A store that keeps no failures says of none that they are there, although another one may have kept some.
       if (all_[place]->has_history || rules.failures_kept == 0) {
         with_history.add(all_[place]->held.row);
       }
       if (has_follow_ups) {
-        ended_ids_.emplace(at.text(1), place);
+        ended_ids_.emplace(at.text("id"), place);
       }
     };
-    on.query(
-        "DELETE FROM {events} e USING unnest($1::bigint[], $2::bigint[], $3::bigint[]) s(place, row, token) "
-        "WHERE e.row = s.row AND e.token = s.token AND e.state = 1 "
-        "RETURNING s.place, CASE WHEN $4::boolean THEN e.id END",
-        take, columns.places, columns.rows, columns.tokens, has_follow_ups);
+    on.query(statements::delete_processed, take, columns.places, columns.rows, columns.tokens, has_follow_ups);
     if (with_history.size() > 0) {
-      on.execute("DELETE FROM {failures} WHERE event = ANY ($1::bigint[])", with_history);
+      on.execute(statements::delete_failures, with_history);
     }
   }
 
-  // Retries and dead letters, and of each the last failures.
+  // Retries and dead letters.
   void end_failed(session& on, const settle_rules& rules) {
-    lease_columns columns;
+    ended_leases columns;
     array delays = array::of_integers();  // absent for dead letters
     array reasons = array::of_texts();
     array holds = array::of_integers();
@@ -168,27 +163,12 @@ class settle_batch {
       return;
     }
     on.query(
-        "WITH c AS MATERIALIZED (SELECT " EVENT_RELAY_PG_TIME
-        " AS now), changed AS (UPDATE {events} e SET state = CASE WHEN s.delay IS NULL THEN 3 ELSE 0 END, "
-        "attempt = s.attempt, leased_until = NULL, crashed = false, failures = e.failures + (s.text IS NOT NULL)::int, "
-        "available_at = CASE WHEN s.delay IS NULL THEN e.available_at ELSE " EVENT_RELAY_PG_HELD(
-            "(SELECT now FROM c) + s.delay") " END, dead_since = CASE WHEN s.delay IS NULL THEN "
-        "(SELECT now FROM c) END, reason = s.reason, holds_key = s.holds <> 0 AND e.ordering_key IS NOT NULL "
-        "FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[], "
-        "$9::text[]) s(place, row, token, attempt, delay, reason, holds, text) WHERE e.row = s.row AND "
-        "e.token = s.token AND e.state = 1 RETURNING s.place, e.row, e.failures, s.attempt, s.text), "
-        "noted AS (INSERT INTO {failures} SELECT row, failures, attempt, (SELECT now FROM c), text FROM changed "
-        "WHERE text IS NOT NULL AND $10::bigint > 0), trimmed AS (DELETE FROM {failures} f USING changed "
-        "WHERE f.event = changed.row AND f.number <= changed.failures - $10) SELECT place FROM changed",
-        [&](const row& at) { note(at); }, rules.time, columns.places, columns.rows, columns.tokens, columns.attempts,
-        delays, reasons, holds, texts, rules.failures_kept);
+        statements::settle_failed, [&](const row& at) { note(at); }, rules.time, columns.places, columns.rows,
+        columns.tokens, columns.attempts, delays, reasons, holds, texts, rules.failures_kept);
   }
 
-  // By a statement of its own: see ordering.hpp.
-  void open_freed_keys(session& on) { open_keys(on, freed_keys_); }
-
-  // Those of an event whose id is taken by an event that this batch ends later on stay away, as they would if the
-  // settlements were stored one after the other.
+  // Of two settlements the first may have a follow-up whose id is the second one's event. It is left out, as it would
+  // be if the settlements were stored one after the other.
   void append_follow_ups(session& on, const settle_rules& rules) {
     record_columns columns;
     for (std::size_t at = 0; at < all_.size(); ++at) {
@@ -204,7 +184,7 @@ class settle_batch {
     }
     if (columns.ids.size() > 0) {
       columns.give_to([&](const auto&... all) {
-        on.execute(columns.is_plain ? insert_plain_events : insert_events, rules.time, all...);
+        on.execute(columns.is_plain ? statements::insert_plain_events : statements::insert_events, rules.time, all...);
       });
     }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Commits of other processes wake an idle worker, by one notification for many of them; a connection that is cut
-// is made anew.
-#include "event_relay/postgres/wake_channel.hpp"
+// Commits of other processes wake an idle worker, by one notification for many of them. A connection that is cut is
+// made anew.
+#include "event_relay/postgres/listener.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -92,7 +92,7 @@ TEST_CASE("postgres wake-ups: a cut connection is made anew, says so by a hint, 
   two_processes::wait_until_listening(on.other, made + 1);
   CHECK(on.other.signal().count() > before);
   const std::uint64_t anew = on.other.signal().count();
-  // The appender's own channel was cut as well; whoever is told is told as soon as it is back.
+  // The connection of the store that appends was cut as well; it tells the others as soon as it is back.
   on.add("a");
   two_processes::wait_beyond(on.other.signal(), anew);
   CHECK(on.other.signal().count() > anew);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How events come into the table: on the host's connection, in its transaction, by one statement that leaves no other
-// trace there. It asks for nobody's place and takes no lock, so that appends never wait for each other.
+// trace there. It does not ask which place an event has in its key, and takes no lock, so that appends never wait for
+// each other.
 #pragma once
 
 #include <memory>
@@ -15,25 +16,29 @@
 
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/postgres/claims.hpp"
-#include "event_relay/postgres/error.hpp"
-#include "event_relay/postgres/event_rows.hpp"
-#include "event_relay/postgres/host_connections.hpp"
+#include "event_relay/postgres/commit_hook.hpp"
+#include "event_relay/postgres/driver/error.hpp"
+#include "event_relay/postgres/driver/parameters.hpp"
+#include "event_relay/postgres/driver/row.hpp"
+#include "event_relay/postgres/driver/server_clock.hpp"
+#include "event_relay/postgres/record_columns.hpp"
+#include "event_relay/postgres/statements.hpp"
 
 namespace event_relay::postgres::detail {
 
 /// An outbox as its hosts' connections know it.
 struct host_side {
-  /// With the outbox's names in them.
-  std::string insert_sql;
-  std::string insert_plain_sql;
-  /// Of the outbox's table that says which outbox it is, for a statement and for to_regclass.
+  /// The statements of these names, with the outbox's own names in them.
+  std::string insert_events;
+  std::string insert_plain_events;
+  std::string read_outbox_id;
+  /// The qualified name of the table that says which outbox it is.
   std::string outbox_table;
   std::string id;
   std::shared_ptr<const commit_hook::committed_function> committed;
 };
 
-// Without a name: a prepared statement of ours would be gone after the host's, or a pooler's, DISCARD ALL.
+// Not prepared under a name: such a statement would be gone after a DISCARD ALL of the host or of a pooler.
 template <class... Parameters>
 owned_result run_on(PGconn* host, const std::string& sql, std::string_view doing, const Parameters&... parameters) {
   const parameter_list list{parameters...};
@@ -73,20 +78,19 @@ inline void require_open_transaction(PGconn* host) {
   }
 }
 
-// Once on each connection. It does not fail on the server, which would spoil the host's transaction.
+// Runs once on each connection. Its statements do not fail on the server, which would fail the host's transaction.
 inline void require_same_database(PGconn* host, const host_side& outbox) {
   const auto wrong = [&](std::string_view what) {
     return store_error{store_errc::wrong_database,
                        fmt::format("postgres: append on a connection to database \"{}\", which {}", PQdb(host), what)};
   };
   const owned_result table =
-      run_on(host, "SELECT to_regclass($1)::text", "looking for the outbox", outbox.outbox_table);
-  if (PQgetisnull(table.get(), 0, 0) != 0) {
+      run_on(host, std::string{statements::find_outbox_table.text}, "looking for the outbox", outbox.outbox_table);
+  if (row{table.get(), 0}.is_null("found")) {
     throw wrong(fmt::format("has no table {}", outbox.outbox_table));
   }
-  const owned_result id =
-      run_on(host, fmt::format("SELECT id::text FROM {}", outbox.outbox_table), "looking for the outbox");
-  if (PQntuples(id.get()) != 1 || outbox.id != PQgetvalue(id.get(), 0, 0)) {
+  const owned_result id = run_on(host, outbox.read_outbox_id, "looking for the outbox");
+  if (PQntuples(id.get()) != 1 || row{id.get(), 0}.text("id") != outbox.id) {
     throw wrong("has an outbox of that name, but another one");
   }
 }
@@ -109,12 +113,12 @@ inline std::vector<append_status> append(const host_side& outbox, PGconn* host, 
   hook.watch_commit(outbox.committed);
   owned_result inserted;
   columns.give_to([&](const auto&... all) {
-    inserted = run_on(host, columns.is_plain ? outbox.insert_plain_sql : outbox.insert_sql,
+    inserted = run_on(host, columns.is_plain ? outbox.insert_plain_events : outbox.insert_events,
                       fmt::format("appending {} events", records.size()), time, all...);
   });
   std::unordered_map<std::string_view, int> fresh;
   for (int at = 0; at < PQntuples(inserted.get()); ++at) {
-    fresh.emplace(PQgetvalue(inserted.get(), at, 0), 1);
+    fresh.emplace(row{inserted.get(), at}.text("id"), 1);
   }
   std::vector<append_status> answers;
   answers.reserve(records.size());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What is done together or not at all.
+// The two kinds of transactions: one whose statements are stored together or not at all, and one that only reads.
 #pragma once
 
-#include "event_relay/postgres/connection.hpp"
+#include "event_relay/postgres/driver/connection.hpp"
 
 namespace event_relay::postgres {
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// PostgreSQL's errors in the words of the outbox, with the server's own text, and never a password.
+// How the errors of libpq and of the server become errors of a store, with the text of the server and without
+// passwords.
 #pragma once
 
 #include <memory>
@@ -68,7 +69,8 @@ inline std::string_view trimmed(std::string_view text) {
 [[noreturn]] inline void throw_error(const PGconn* on, const PGresult* result, std::string_view doing) {
   const char* const state = result != nullptr ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
   const std::string sqlstate = state != nullptr ? state : "";
-  // What has no SQLSTATE libpq itself says: after a write that failed the connection's status still is good.
+  // An error without an SQLSTATE is libpq's own. After a write to the socket that failed, the connection's status is
+  // still good.
   const bool is_lost = PQstatus(on) == CONNECTION_BAD || state == nullptr;
   const std::string_view said = detail::trimmed(result != nullptr ? PQresultErrorMessage(result) : PQerrorMessage(on));
   throw error{is_lost ? store_errc::connection_lost : cause_of(sqlstate),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The thin layer over libpq: parameters in and columns out, errors with their cause and the server's text, and
 // connection strings that keep their secrets.
-#include "event_relay/postgres/connection.hpp"
+#include "event_relay/postgres/driver/connection.hpp"
 
 #include <cstdint>
 #include <limits>
@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/postgres/conninfo.hpp"
-#include "event_relay/postgres/error.hpp"
-#include "event_relay/postgres/parameters.hpp"
-#include "event_relay/postgres/transaction.hpp"
+#include "event_relay/postgres/driver/conninfo.hpp"
+#include "event_relay/postgres/driver/error.hpp"
+#include "event_relay/postgres/driver/parameters.hpp"
+#include "event_relay/postgres/driver/transaction.hpp"
 #include "support/catch.hpp"
 #include "support/postgres_fixture.hpp"
 #include "support/refusal.hpp"
@@ -103,6 +103,23 @@ TEST_CASE("postgres::connection: an error with its cause, its SQLSTATE, the step
   CHECK(contains(refused.text, "division by zero"));
   CHECK(contains(refused.text, "SQLSTATE 22012"));
   CHECK(on.integer("SELECT 1", 0) == 1);
+}
+
+TEST_CASE("postgres::connection: a statement that is prepared under a name, on the server and in its errors") {
+  connection on{conninfo{test_server()}};
+  const auto divide = on.prepare("divide", "SELECT 84 / $1::int AS quotient");
+  std::int64_t quotient = 0;
+  on.query(
+      divide, [&](const postgres::row& at) { quotient = at.integer("quotient"); }, 2);
+  CHECK(quotient == 42);
+  CHECK(texts(on, "SELECT name FROM pg_prepared_statements ORDER BY prepare_time") ==
+        std::vector<std::string>{"event_relay_divide", "event_relay_0"});
+  const auto refused = store_refusal_of([&] {
+    on.query(
+        divide, [](const postgres::row&) {}, 0);
+  });
+  CHECK(contains(refused.text, "running event_relay_divide: "));
+  CHECK(contains(refused.text, "division by zero"));
 }
 
 TEST_CASE("postgres::connection: nobody answers, cannot_open, retryable, and no password in the text") {

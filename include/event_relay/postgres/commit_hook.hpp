@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The outbox as a guest on the host's own connections: it learns of the commit from libpq's events
-// (https://www.postgresql.org/docs/current/libpq-events.html), of which a connection has any number, so that
-// nothing of the host's is touched. It leaves with the connection.
+// How the outboxes of this process learn that a host's transaction was committed: from libpq's events
+// (https://www.postgresql.org/docs/current/libpq-events.html). A connection may have any number of event procedures, so
+// that nothing of the host's is touched. A hook ends with its connection.
 #pragma once
 
 #include <functional>
@@ -24,20 +24,20 @@ class commit_hook {
  public:
   using committed_function = std::function<void()>;
 
-  /// The guest on `host`, which is made at the first call and lives as long as the connection.
+  /// The hook on `host`, which is made at the first call and lives as long as the connection.
   static commit_hook& on(PGconn* host) {
     if (void* const known = PQinstanceData(host, handle)) {
       return *static_cast<commit_hook*>(known);
     }
     if (PQregisterEventProc(host, handle, "event_relay", nullptr) == 0) {
-      throw store_error{store_errc::rejected, "postgres: libpq refused to tell of the connection's events"};
+      throw store_error{store_errc::rejected, "postgres: libpq took no event procedure for the host's connection"};
     }
     auto made = std::make_unique<commit_hook>();
     PQsetInstanceData(host, handle, made.get());
     return *made.release();
   }
 
-  /// Whether `outbox` was found in this connection's database; forgotten where the connection is made anew.
+  /// Whether `outbox` was found in this connection's database. That is forgotten when the connection is made anew.
   bool has_checked(const void* outbox) const {
     for (const visit& each : visits_) {
       if (each.outbox.lock().get() == outbox) {
@@ -69,8 +69,9 @@ class commit_hook {
     return visits_.back();
   }
 
-  // A rollback to a savepoint looks as one of all. So what was waited for is forgotten when a transaction begins.
-  void heard(std::string_view command) {
+  // A rollback to a savepoint looks like one of the whole transaction. So a commit that is waited for is given up when
+  // the next transaction begins, and not at a rollback.
+  void has_run(std::string_view command) {
     const bool is_commit = command == "COMMIT" || command == "COMMIT PREPARED";
     if (!is_commit && command != "BEGIN" && command != "START TRANSACTION") {
       return;
@@ -90,7 +91,7 @@ class commit_hook {
       const auto* const at = static_cast<PGEventResultCreate*>(info);
       if (commit_hook* const hook = hook_of(at->conn);
           hook != nullptr && PQresultStatus(at->result) == PGRES_COMMAND_OK) {
-        hook->heard(PQcmdStatus(at->result));
+        hook->has_run(PQcmdStatus(at->result));
       }
     } else if (what == PGEVT_CONNRESET) {
       if (commit_hook* const hook = hook_of(static_cast<PGEventConnReset*>(info)->conn)) {
