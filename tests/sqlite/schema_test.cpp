@@ -304,7 +304,7 @@ TEST_CASE("schema: another connection that is faster, its tables taken as they a
     int version;
     std::error_code expected;
   };
-  constexpr auto all = sqlite::detail::migrations.size();
+  constexpr auto all = sqlite::detail::scripts.size();
   const row rows[] = {{1, 1, {}}, {all, sqlite::detail::schema_version, {}}, {all, 99, store_errc::newer_schema}};
   for (const row& each : rows) {
     database_file file;
