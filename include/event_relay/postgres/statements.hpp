@@ -208,10 +208,10 @@ placed AS MATERIALIZED (
   SELECT due.row, due.ordering_key, due.ordering_key IS NOT NULL AND (
     EXISTS (
       SELECT 1
-      FROM :events holder
-      WHERE holder.ordering_key = due.ordering_key
-        AND holder.ordering_key IS NOT NULL
-        AND (holder.state = ANY (ARRAY[:leased, :orphan]) OR holder.holds_key)
+      FROM :events owner
+      WHERE owner.ordering_key = due.ordering_key
+        AND owner.ordering_key IS NOT NULL
+        AND (owner.state = ANY (ARRAY[:leased, :orphan]) OR owner.holds_key)
     )
     OR EXISTS (
       SELECT 1
@@ -304,10 +304,10 @@ placed AS MATERIALIZED (
   SELECT due.row, due.ordering_key, due.ordering_key IS NOT NULL AND (
     EXISTS (
       SELECT 1
-      FROM :events holder
-      WHERE holder.ordering_key = due.ordering_key
-        AND holder.ordering_key IS NOT NULL
-        AND (holder.state = ANY (ARRAY[:leased, :orphan]) OR holder.holds_key)
+      FROM :events owner
+      WHERE owner.ordering_key = due.ordering_key
+        AND owner.ordering_key IS NOT NULL
+        AND (owner.state = ANY (ARRAY[:leased, :orphan]) OR owner.holds_key)
     )
     OR EXISTS (
       SELECT 1
@@ -465,11 +465,11 @@ SELECT EXISTS (
 inline constexpr sql::statement block_behind{"block_behind", R"sql(
 WITH ahead AS MATERIALIZED (
   SELECT k.key, coalesce((
-    SELECT holder.row
-    FROM :events holder
-    WHERE holder.ordering_key = k.key
-      AND holder.ordering_key IS NOT NULL
-      AND (holder.state = ANY (ARRAY[:leased, :orphan]) OR holder.holds_key)
+    SELECT owner.row
+    FROM :events owner
+    WHERE owner.ordering_key = k.key
+      AND owner.ordering_key IS NOT NULL
+      AND (owner.state = ANY (ARRAY[:leased, :orphan]) OR owner.holds_key)
     LIMIT 1
   ), (
     SELECT waiting.row
@@ -528,10 +528,10 @@ FROM (
   FROM pg_catalog.unnest($1::text[]) AS k(key)
   WHERE NOT EXISTS (
     SELECT 1
-    FROM :events holder
-    WHERE holder.ordering_key = k.key
-      AND holder.ordering_key IS NOT NULL
-      AND (holder.state = ANY (ARRAY[:leased, :orphan]) OR holder.holds_key)
+    FROM :events owner
+    WHERE owner.ordering_key = k.key
+      AND owner.ordering_key IS NOT NULL
+      AND (owner.state = ANY (ARRAY[:leased, :orphan]) OR owner.holds_key)
   )
   ORDER BY 1
 ) first
@@ -749,10 +749,10 @@ SELECT e.id, e.name, e.payload, e.occurred_at, e.correlation_id, e.replayed, e.c
          WHEN e.state = :ready AND e.ordering_key IS NOT NULL AND (
            EXISTS (
              SELECT 1
-             FROM :events holder
-             WHERE holder.ordering_key = e.ordering_key
-               AND holder.ordering_key IS NOT NULL
-               AND (holder.state = ANY (ARRAY[:leased, :orphan]) OR holder.holds_key)
+             FROM :events owner
+             WHERE owner.ordering_key = e.ordering_key
+               AND owner.ordering_key IS NOT NULL
+               AND (owner.state = ANY (ARRAY[:leased, :orphan]) OR owner.holds_key)
            )
            OR EXISTS (
              SELECT 1
@@ -872,10 +872,10 @@ heads AS MATERIALIZED (
   FROM firsts
   WHERE NOT EXISTS (
     SELECT 1
-    FROM :events holder
-    WHERE holder.ordering_key = firsts.ordering_key
-      AND holder.ordering_key IS NOT NULL
-      AND (holder.state = ANY (ARRAY[:leased, :orphan]) OR holder.holds_key)
+    FROM :events owner
+    WHERE owner.ordering_key = firsts.ordering_key
+      AND owner.ordering_key IS NOT NULL
+      AND (owner.state = ANY (ARRAY[:leased, :orphan]) OR owner.holds_key)
   )
 ),
 keyed AS MATERIALIZED (
@@ -894,10 +894,10 @@ SELECT (SELECT now FROM clock) AS now,
        (SELECT pg_catalog.count(*) FROM :events e WHERE e.state = :dead_letter) AS dead_letters,
        (
          SELECT pg_catalog.count(*)
-         FROM :events holder
-         WHERE holder.state = :dead_letter
-           AND holder.ordering_key IS NOT NULL
-           AND (holder.state = ANY (ARRAY[:leased, :orphan]) OR holder.holds_key)
+         FROM :events owner
+         WHERE owner.state = :dead_letter
+           AND owner.ordering_key IS NOT NULL
+           AND (owner.state = ANY (ARRAY[:leased, :orphan]) OR owner.holds_key)
        ) AS held_keys
 FROM plain
 CROSS JOIN heads

@@ -37,7 +37,7 @@ class commit_hooks : public std::enable_shared_from_this<commit_hooks> {
       : file_{std::move(file)}, committed_{std::move(committed)} {}
 
   /// What the outbox keeps on one connection. It is the virtual table's, which SQLite disconnects before it
-  /// looks whether statements are left that would keep the connection from closing.
+  /// checks whether statements are left that would keep the connection from closing.
   class commit_hook {
    public:
     commit_hook(sqlite3* database, std::shared_ptr<commit_hooks> all)
@@ -117,7 +117,7 @@ class commit_hooks : public std::enable_shared_from_this<commit_hooks> {
   }
 
   // The virtual table (https://sqlite.org/vtab.html), of the kind that exists without being created. It is
-  // empty, takes what is inserted, and hears of the transaction's end.
+  // empty, takes what is inserted, and is called at the end of the transaction.
   static const sqlite3_module& module() {
     static const sqlite3_module methods = [] {
       sqlite3_module made{};

@@ -69,7 +69,7 @@ inline settle_status apply(session& on, const settlement<connection>& each, cons
   if (!end_lease(on, each, rules)) {
     return settle_status::stale;
   }
-  // A store that keeps no failures is told of none; another store may have kept some in the same file.
+  // A store that keeps no failures gets no history; another store may have kept some in the same file.
   const bool may_have_history = each.has_history || rules.failures_kept == 0;
   if (each.status == attempt_status::processed && may_have_history && rules.keep_processed.count() == 0) {
     on.execute(statements::drop_failures, each.held.row);
