@@ -3,7 +3,7 @@
 
 #include <stdexcept>
 
-#include <event_relay/postgres/conninfo.hpp>
+#include <event_relay/postgres/driver/conninfo.hpp>
 
 namespace bookings {
 

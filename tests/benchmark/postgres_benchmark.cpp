@@ -273,9 +273,9 @@ void idle_commit_to_handler(benchmark::State& state) {
   event_relay_benchmark::idle_commit_to_handler(state, library, cycle, began);
 }
 
-// A turn that claims 100 events and one that settles them, beside what ended behind the back of a transaction that is
-// open for long, so that no VACUUM can take it away; and in an empty outbox.
-void turns_beside_dead_rows(benchmark::State& state) {
+// An exchange that claims 100 events and one that settles them, beside what ended behind the back of a transaction that
+// is open for long, so that no VACUUM can take it away; and in an empty outbox.
+void exchanges_beside_dead_rows(benchmark::State& state) {
   store<> beside = fresh_store("bench_dead_");
   store<> empty = fresh_store("bench_empty_");
   plain_connection host;
@@ -290,7 +290,7 @@ void turns_beside_dead_rows(benchmark::State& state) {
   host.run("DELETE FROM bench_dead_events");
 
   int appended = 0;
-  const auto turns = [&](store<>& on) {
+  const auto exchanges = [&](store<>& on) {
     std::vector<event_relay::event_record> records;
     for (int each = 0; each < 100; ++each) {
       records.push_back({.id = std::to_string(++appended),
@@ -319,8 +319,8 @@ void turns_beside_dead_rows(benchmark::State& state) {
   std::vector<double> beside_dead;
   std::vector<double> in_empty;
   for (auto _ : state) {
-    beside_dead.push_back(turns(beside));
-    in_empty.push_back(turns(empty));
+    beside_dead.push_back(exchanges(beside));
+    in_empty.push_back(exchanges(empty));
     state.SetIterationTime(beside_dead.back());
   }
   state.counters["beside_us"] = 1e6 * median(beside_dead);
@@ -330,7 +330,7 @@ void turns_beside_dead_rows(benchmark::State& state) {
 }
 
 BENCHMARK(append_to_processed)->ArgName("batch")->Arg(100)->Arg(1000)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(turns_beside_dead_rows)
+BENCHMARK(exchanges_beside_dead_rows)
     ->ArgName("events")
     ->Arg(100'000)
     ->Arg(1'000'000)

@@ -93,7 +93,7 @@ class logged_store : public Store {
       const event_relay::claim_request& request) {
     const event_relay::instant until = this->now() + request.length;
     event_relay::exchange_result result = Store::exchange(settlements, request);
-    std::set<std::uint64_t> tokens;  // a claim that looks again takes another one
+    std::set<std::uint64_t> tokens;  // a claim that scans again takes another one
     for (const event_relay::claimed_event& each : result.claimed) {
       if (tokens.insert(each.held.token).second) {
         write(until, each.held.token);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Hints are counted, none that comes between a look and the wait is missed, and every waiter hears each.
+// Hints are counted, none that comes between a scan and the wait is missed, and every waiter hears each.
 // A hint that is lost shows as a test that does not end.
 #include "event_relay/outbox/wake_signal.hpp"
 
@@ -65,7 +65,7 @@ TEST_CASE("wake_signal: hints of many threads, all counted") {
   CHECK(signal.count() == 4'000);
 }
 
-TEST_CASE("wake_signal: a hint between the look and the wait, no wait") {
+TEST_CASE("wake_signal: a hint between the scan and the wait, no wait") {
   wake_signal signal;
   const std::uint64_t seen = signal.count();
   signal.wake();

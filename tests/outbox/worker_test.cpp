@@ -581,7 +581,7 @@ TEST_CASE("worker: a batch whose worker vanished, each event an orphan that runs
     CHECK(each.isolated == (each.id != "evt-4"));
   }
   CHECK(bench.log.runs().size() == 4);
-  // One claim each, and between two orphans the others have their turn.
+  // One claim each, and between two orphans others are claimed.
   CHECK(bench.log.count("claimed") == 4);
   CHECK(bench.handler.ids() == "evt-4 evt-1 evt-2 evt-3");
   CHECK(worker_lines(bench.sink).empty());

@@ -46,7 +46,7 @@ void let_time_pass(failing_bench& bench) {
   });
 }
 
-// Counts down at the first turn that finds nothing to do.
+// Counts down at the first exchange that finds nothing to do.
 void count_down_when_idle(failing_bench& bench, std::latch& idle) {
   bench.store.set_hook([&idle, once = std::make_shared<std::once_flag>()](const exchange_result& result) {
     if (result.claimed.empty() && result.settled.empty()) {
@@ -288,7 +288,7 @@ TEST_CASE("worker threads: a commit wakes an idle worker, whatever its poll inte
   CHECK(one.stop() == worker_report{.processed = 1});
 }
 
-TEST_CASE("worker threads: a commit between the look for work and the wait, not missed") {
+TEST_CASE("worker threads: a commit between the scan for work and the wait, not missed") {
   failing_bench bench;
   bench.store.set_hook([&](const exchange_result& result) {
     if (result.claimed.empty() && bench.handler.runs().empty()) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where a claim begins to look: from the start as long as that is quick, and seldom when it is not.
+// Where a scan begins: from the start as long as that is quick, and seldom when it is not.
 #include "event_relay/postgres/claim_cursor.hpp"
 
 #include <chrono>
@@ -18,7 +18,7 @@ constexpr std::int64_t from_the_start = claim_cursor::from_the_start;
 
 }  // namespace
 
-TEST_CASE("claim_cursor: quick looks, all of them from the start") {
+TEST_CASE("claim_cursor: quick scans, all of them from the start") {
   claim_cursor window;
   for (instant now = start; now < start + 100ms; now += 10ms) {
     CHECK(window.begin(now) == from_the_start);
@@ -28,7 +28,7 @@ TEST_CASE("claim_cursor: quick looks, all of them from the start") {
   }
 }
 
-TEST_CASE("claim_cursor: a slow look, the next ones from what it found, until twenty times its length is over") {
+TEST_CASE("claim_cursor: a slow scan, the next ones from what it found, until twenty times its length is over") {
   claim_cursor window;
   window.begin(start);
   window.end(17, 0, start + 500ms);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What goes wrong in a turn: writes that fail or meddle with the transaction, connections that break, and commits of
-// which nobody heard the end.
+// What goes wrong in an exchange: writes that fail or meddle with the transaction, connections that break, and commits
+// whose end is in doubt.
 #include "event_relay/postgres/exchange.hpp"
 
 #include <atomic>
@@ -146,16 +146,16 @@ TEST_CASE("postgres exchange: cut in the midst of a COMMIT that counts, what it 
 
   const auto cut = [&](std::span<const bench::settlement> settlements) {
     store_refusal refused;
-    std::jthread turn{[&] { refused = store_refusal_of([&] { on.store().exchange(settlements, {1, 30s}); }); }};
+    std::jthread exchange{[&] { refused = store_refusal_of([&] { on.store().exchange(settlements, {1, 30s}); }); }};
     when_waiting_for("SyncRep", [](host_session& by) { terminate_all(by); });
-    turn.join();
+    exchange.join();
     CHECK(refused.cause == lost);
   };
   cut({});
   waits_for_replica = false;
   CHECK(on.seen("a") == "leased 1 until 30000");
   const auto claims = on.claim(1);
-  CHECK(texts_of(claims) == texts{"a #1"});  // the one that the lost turn has claimed
+  CHECK(texts_of(claims) == texts{"a #1"});  // the one that the lost exchange has claimed
 
   int calls = 0;
   auto ends = bench::end_with(claims.at(0), {record_of("follow-up")});
@@ -174,7 +174,7 @@ TEST_CASE("postgres exchange: cut in the midst of a COMMIT that counts, what it 
   CHECK(calls == 1);
   CHECK(on.written() == texts{"once"});
   CHECK(on.seen("follow-up") == "ready 0");
-  CHECK(texts_of(on.claim(1)) == texts{"b #1"});  // claimed by the second lost turn
+  CHECK(texts_of(on.claim(1)) == texts{"b #1"});  // claimed by the second lost exchange
   CHECK(texts_of(on.claim(5)) == texts{"c #1", "follow-up #1"});
 }
 

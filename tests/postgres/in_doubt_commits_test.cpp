@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What became of a transaction whose end nobody heard, as the server says it.
+// What became of a transaction whose end is in doubt, as the server says it.
 #include "event_relay/postgres/in_doubt_commits.hpp"
 
 #include <string>
 
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/postgres/conninfo.hpp"
+#include "event_relay/postgres/driver/conninfo.hpp"
 #include "event_relay/postgres/session.hpp"
 #include "support/catch.hpp"
 #include "support/postgres_fixture.hpp"
@@ -19,7 +19,8 @@ using postgres::detail::in_doubt_commits;
 
 struct in_doubt_bench {
   in_doubt_commits commits;
-  postgres::session on{postgres::conninfo{test_server()}, postgres::detail::name_expander{{"public", "in_doubt_"}}};
+  postgres::detail::session on{postgres::connection{postgres::conninfo{test_server()}},
+                               postgres::detail::statement_names{{"public", "in_doubt_"}}};
   host_session other;
 
   // The number of a transaction of the other session that is open.
@@ -27,7 +28,7 @@ struct in_doubt_bench {
     other.run("BEGIN");
     return other.run("SELECT pg_current_xact_id()").at(0);
   }
-  // A turn that settled row 7 and claimed row 8.
+  // An exchange that settled row 7 and claimed row 8.
   void add(const std::string& number) {
     claimed_event claimed;
     claimed.held = {8, 2};
@@ -52,7 +53,7 @@ TEST_CASE("in_doubt_commits: committed, its settlements and claims are known, on
   CHECK(bench.is_unknown());
 }
 
-TEST_CASE("in_doubt_commits: rolled back, or never heard of by a server that took over, as if it had not been") {
+TEST_CASE("in_doubt_commits: rolled back, or unknown to a server that took over, as if it had not been") {
   in_doubt_bench bench;
   bench.add(bench.begin());
   bench.other.run("ROLLBACK");

@@ -3,8 +3,11 @@
 # connection string in EVENT_RELAY_TEST_POSTGRES, and stops it by process id. It listens on a Unix socket in that folder
 # and nowhere else. Exits with 77 where PostgreSQL is not installed. EVENT_RELAY_TEST_FSYNC=on for what is to survive
 # the machine, and for benchmarks; off otherwise. The server's folder is in EVENT_RELAY_TEST_SERVER, and
-# "with_server.sh --restart" restarts it at once, as a crash would, from within COMMAND.
+# "with_server.sh --restart" restarts it at once, as a crash would, from within COMMAND. The tests' data are in
+# EVENT_RELAY_TEST_DATA.
 set -euo pipefail
+EVENT_RELAY_TEST_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")/../data" && pwd)
+export EVENT_RELAY_TEST_DATA
 programs=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1 || true)
 [ -n "$programs" ] || programs=$(dirname "$(command -v initdb || true)")
 if [ ! -x "$programs/initdb" ] || [ ! -x "$programs/postgres" ]; then

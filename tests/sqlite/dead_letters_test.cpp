@@ -189,7 +189,7 @@ TEST_CASE("sqlite::store: the file opened again, outcomes, dead letters and thei
   CHECK_FALSE(on.redrive("a"));
 }
 
-TEST_CASE("sqlite::store: while an operator looks, another thread's turn that finds nothing to claim goes on") {
+TEST_CASE("sqlite::store: while an operator reads, another thread's exchange that finds nothing to claim goes on") {
   bench on;
   on.add("a");
   on.fail_until_dead({"busy"});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Ordering keys in an SQLite file: what a fault has left is repaired by the sweep, the database itself refuses a
 // second head, and two stores of one file keep the order between them.
-#include "event_relay/sqlite/ordering.hpp"
+#include "event_relay/sqlite/key_order.hpp"
 
 #include <chrono>
 #include <cstddef>

@@ -623,7 +623,7 @@ TEST_CASE("sqlite::store: a look that finds nothing to claim, no need of the loc
   CHECK(refusal_cause([&] { on.look(); }) == store_errc::busy);
 }
 
-TEST_CASE("sqlite::store: a look under limits that finds nothing to claim, in the middle of another thread's write") {
+TEST_CASE("sqlite::store: a scan under limits that finds nothing to claim, in the middle of another thread's write") {
   bench on;
   const claim_limit none[] = {{"booking.created", 0}};
   const claim_request limited{.limit = 1, .length = 30s, .limits_by_name = none};

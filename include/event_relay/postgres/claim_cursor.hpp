@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Where a claim begins to look in its index. While any transaction of the server is open for long, VACUUM cannot
-// take away what ended after its begin, and the head of the index becomes a field of dead entries, which each look
-// from the start would cross again.
+// Where the scan of a claim begins in its index. As long as some transaction of the server has been open for long,
+// VACUUM cannot remove the entries of what has ended since that transaction began. The head of the index then is full
+// of dead entries, which each scan from its start would cross again.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -15,21 +14,21 @@
 
 namespace event_relay::postgres {
 
-/// Looks begin where the last one found something. What may be there before it (a transaction that began early and
-/// committed late) is found by a look from the start, which is taken whenever it is due: always, as long as such
-/// looks are quick; and for a twentieth of the time when they are slow. Used by one thread at a time.
+/// A scan begins where the last one found something. Something may come to be before that place, by a transaction that
+/// began early and committed late; it is found by a scan from the start. Such scans are made always as long as they are
+/// quick, and for a twentieth of the time when they are slow. Used by one thread at a time.
 class claim_cursor {
  public:
   static constexpr std::int64_t from_the_start = std::numeric_limits<std::int64_t>::min();
 
-  /// The least position to look at.
+  /// The least position to scan.
   std::int64_t begin(instant now) {
     is_full_ = now >= next_full_ || now < began_;  // also where the clock was set back
     began_ = now;
     return is_full_ ? from_the_start : from_;
   }
 
-  /// The position that the look found first, or where it would have; and how many it found.
+  /// The position that the scan found first, or where it would have been; and how many events it found.
   void end(std::int64_t first, std::size_t found, instant now) {
     from_ = first;
     if (is_full_) {
@@ -39,10 +38,10 @@ class claim_cursor {
     }
   }
 
-  /// Where a look that comes behind the last one begins.
+  /// Where a scan that follows the last one begins.
   std::int64_t from() const { return next_full_ == min_instant ? from_the_start : from_; }
 
-  /// When the next look is from the start, if the last one was not.
+  /// When the next scan is from the start, if the last one was not.
   std::optional<instant> next_full() const { return is_full_ ? std::nullopt : std::optional{next_full_}; }
 
   /// Something has come to be before what was found.

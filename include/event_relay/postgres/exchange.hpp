@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A turn: settle what was attempted and claim what comes next, in one transaction. What goes wrong between the two is
-// sorted out here: a handler's write that fails, two claims that met at one key, a connection that broke.
+// An exchange: settle what was attempted and claim what comes next, in one transaction. What can go wrong meanwhile is
+// handled here: a handler's write that fails, two claims that met at one key, a connection that broke.
 #pragma once
 
 #include <cstddef>
@@ -15,25 +15,25 @@
 #include "event_relay/outbox/claim_request.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/postgres/claims.hpp"
-#include "event_relay/postgres/connection.hpp"
-#include "event_relay/postgres/error.hpp"
+#include "event_relay/postgres/claim.hpp"
+#include "event_relay/postgres/driver/connection.hpp"
+#include "event_relay/postgres/driver/error.hpp"
+#include "event_relay/postgres/driver/transaction.hpp"
 #include "event_relay/postgres/in_doubt_commits.hpp"
-#include "event_relay/postgres/metrics_rows.hpp"
-#include "event_relay/postgres/session_pool.hpp"
-#include "event_relay/postgres/settlements.hpp"
+#include "event_relay/postgres/metrics.hpp"
+#include "event_relay/postgres/pooled_session.hpp"
+#include "event_relay/postgres/settle.hpp"
 #include "event_relay/postgres/store_options.hpp"
-#include "event_relay/postgres/transaction.hpp"
 
 namespace event_relay::postgres::detail {
 
-/// Whether the same transaction, begun anew, will find another state: it met another one's lock or key.
+/// Whether the same transaction, begun anew, will find another state: it met another one at a lock or at a key.
 inline bool has_met_another(const error& failed) {
   return failed.sqlstate() == "40P01" || failed.sqlstate() == "40001" ||
          (failed.sqlstate() == "23505" && std::string_view{failed.what()}.find("taken\"") != std::string_view::npos);
 }
 
-/// Two that meet come apart in one more try, as one of them has committed by then; this is for a crowd.
+/// Of two transactions that meet, one has committed by the next try. So many tries are for a crowd.
 inline constexpr int most_tries = 10;
 
 /// Runs `body`, and again where it has met another.
@@ -53,7 +53,7 @@ auto with_tries(Body body) {
   }
 }
 
-/// One turn of a store. Used once.
+/// One exchange of a store. Used once.
 template <class Clock>
 class exchange_step {
   using settlement_type = settlement<connection>;
@@ -76,8 +76,8 @@ class exchange_step {
       return result.settled[static_cast<std::size_t>(to - all.data())];
     };
     if (const auto failed = try_together(open, request, result, answer)) {
-      // Which writes failed is found out one event at a time: a savepoint for each would do as well, but hundreds
-      // of subtransactions in one transaction slow the whole server down.
+      // Which writes fail is found out one event at a time. A savepoint for each would do as well, but hundreds of
+      // subtransactions in one transaction slow the whole server down.
       settle_writes_alone(open, answer);
       std::erase_if(open, [](const settlement_type* each) { return each->write != nullptr; });
       if (try_together(open, request, result, answer)) {
@@ -97,7 +97,7 @@ class exchange_step {
     std::string text;
   };
 
-  // All in one transaction. What a handler's write threw, if one did: then nothing has happened.
+  // All in one transaction. Returns what a handler's write threw, if one did; then nothing has been changed.
   template <class Answer>
   std::optional<write_failure> try_together(open_settlements open, const claim_request& request,
                                             exchange_result& result, const Answer& answer) {
@@ -142,7 +142,7 @@ class exchange_step {
     }
   }
 
-  // Those that were applied; the others are answered as stale.
+  // Returns the settlements that were applied, and answers the others as stale.
   template <class Answer>
   std::vector<const settlement_type*> apply(open_settlements open, const Answer& answer) {
     settle_batch batch{open};
@@ -158,7 +158,8 @@ class exchange_step {
     return applied;
   }
 
-  // What it threw, if anything. Throws what is the server's fault or the network's, for which no attempt can fail.
+  // Returns what the write threw, if anything. Throws a fault of the server or of the network, for which no attempt may
+  // fail.
   std::optional<write_failure> run_write(const settlement_type& each) {
     if (each.write == nullptr) {
       return std::nullopt;
@@ -186,20 +187,20 @@ class exchange_step {
   void claim_next(exchange_result& result, const claim_request& request) {
     const instant began = clock_.now();
     result.orphans_waiting =
-        expire(on_, clock_override_of(clock_), lent_.leased.begin(began), std::int64_t{options_.failures_kept});
-    lent_.leased.end(integer_of(began), 0, clock_.now());  // no lease that ended before is left
+        expire_leases(on_, clock_override_of(clock_), lent_.leased.begin(began), std::int64_t{options_.failures_kept});
+    lent_.leased.end(sql::integer_of(began), 0, clock_.now());  // no lease that ended before `began` is left
     result.claimed = claim(on_, request, clock_, lent_.ready, options_.failures_kept);
     if (result.claimed.size() >= request.limit && request.kind == claim_kind::ordinary) {
       return;
     }
     const bool has_cursor = request.kind == claim_kind::ordinary && request.limits_by_name.empty();
     const std::int64_t ready_from = has_cursor ? lent_.ready.from() : claim_cursor::from_the_start;
-    const outlook found = look_ahead(on_, result, request, ready_from, lent_.leased.from());
+    const next_due found = scan_next_due(on_, result.claimed, request, ready_from, lent_.leased.from());
     result.orphans_waiting = found.has_orphans;
     if (result.claimed.size() < request.limit) {
-      result.next_due = earlier(found.ready, found.lease_end);
+      result.next_due = sql::earlier(found.ready, found.lease_end);
       if (has_cursor) {
-        result.next_due = earlier(result.next_due, lent_.ready.next_full());
+        result.next_due = sql::earlier(result.next_due, lent_.ready.next_full());
       }
     }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What is known of commits whose end their caller has not heard: the connection broke in the midst of a COMMIT, or some
-// of a batch was stored before the rest failed. Who comes again with the same leases gets the answer, and nothing is
-// stored twice.
+// Commits in doubt, of which the caller was not told whether they happened: the connection broke during a COMMIT, or a
+// part of a batch was stored before the rest failed. Whoever settles the same leases again gets the answer, and nothing
+// is stored twice.
 #pragma once
 
 #include <algorithm>
@@ -19,8 +19,9 @@
 #include "event_relay/outbox/event_record.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/store_error.hpp"
-#include "event_relay/postgres/error.hpp"
+#include "event_relay/postgres/driver/error.hpp"
 #include "event_relay/postgres/session.hpp"
+#include "event_relay/postgres/statements.hpp"
 
 namespace event_relay::postgres::detail {
 
@@ -39,15 +40,15 @@ class in_doubt_commits {
     in_doubt_.push_back(std::move(in_doubt));
   }
 
-  /// This settlement is stored, whatever becomes of the rest.
+  /// This settlement is stored, whatever becomes of the rest of its batch.
   void stored(const lease& settled) {
     const std::lock_guard lock{mutex_};
     stored_.emplace_back(settled);
   }
-  /// Its caller has heard it.
+  /// Its caller was told so.
   void reported(const lease& settled) { take(settled); }
 
-  /// Asks the server what became of them (pg_xact_status). Throws store_error: busy if it is not decided yet.
+  /// Asks the server what became of each transaction. Throws store_error: busy if that is not decided yet.
   void resolve(session& on) {
     const std::lock_guard lock{mutex_};
     while (!in_doubt_.empty()) {
@@ -64,7 +65,7 @@ class in_doubt_commits {
     }
   }
 
-  /// Whether this settlement was stored by a turn whose caller did not hear of it. True once.
+  /// Whether this settlement was stored by an exchange whose caller was not told so. True once.
   bool take(const lease& settled) {
     const std::lock_guard lock{mutex_};
     const auto found = std::find(stored_.begin(), stored_.end(), settled);
@@ -75,7 +76,7 @@ class in_doubt_commits {
     return true;
   }
 
-  /// Events that were claimed by such a turn, up to `limit` of this kind.
+  /// Events that were claimed by such an exchange, up to `limit` of this kind.
   std::vector<claimed_event> take_claimed(claim_kind kind, std::size_t limit) {
     const std::lock_guard lock{mutex_};
     std::vector<claimed_event> taken;
@@ -95,9 +96,10 @@ class in_doubt_commits {
     std::string status;
     try {
       on.query(
-          "SELECT pg_xact_status($1::xid8)", [&](const row& at) { status = at.text(0); }, number);
+          statements::read_commit_status, [&](const row& at) { status = at.text("status"); }, number);
     } catch (const error& failed) {
-      // A replica that took over without having heard of it says that it is in the future: it never was.
+      // A replica that took over without having received the transaction says that it is in the future. For that server
+      // it has never been.
       if (failed.sqlstate() != "22023") {
         throw;
       }

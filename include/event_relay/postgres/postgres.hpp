@@ -6,5 +6,5 @@
 #include "event_relay/outbox/dead_letters.hpp"
 #include "event_relay/outbox/outbox.hpp"
 #include "event_relay/outbox/worker.hpp"
+#include "event_relay/postgres/driver/transaction.hpp"
 #include "event_relay/postgres/store.hpp"
-#include "event_relay/postgres/transaction.hpp"

@@ -1,26 +1,21 @@
 // SPDX-License-Identifier: MIT
-// Processed events that are kept go away when their time is over, a few at a time. Runs in the transaction that
-// its caller has opened.
+// Processed events that are kept are deleted when their time is over, a few at a time.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
-#include "event_relay/postgres/claims.hpp"
-#include "event_relay/postgres/event_rows.hpp"
+#include "event_relay/postgres/driver/server_clock.hpp"
 #include "event_relay/postgres/session.hpp"
+#include "event_relay/postgres/statements.hpp"
+#include "event_relay/sql/rows.hpp"
 
 namespace event_relay::postgres::detail {
 
-// True if `limit` were deleted, and so there may be more.
+/// Runs in the transaction that its caller has opened. True if `limit` were deleted, so that there may be more.
 inline bool delete_kept(session& on, const clock_override& time, std::size_t limit) {
-  const std::int64_t deleted = on.integer(
-      "WITH over AS MATERIALIZED (SELECT e.row FROM {events} e WHERE e.state = 5 AND e.kept_until <= "
-      "(SELECT " EVENT_RELAY_PG_TIME
-      ") ORDER BY e.kept_until, e.row LIMIT $2 FOR UPDATE SKIP LOCKED), "
-      "gone AS (DELETE FROM {events} e USING over WHERE e.row = over.row RETURNING e.row), "
-      "forgotten AS (DELETE FROM {failures} f USING over WHERE f.event = over.row) SELECT count(*) FROM gone",
-      0, time, row_limit(limit));
-  return limit > 0 && deleted == row_limit(limit);
+  const std::int64_t deleted = on.integer(statements::delete_kept, 0, time, sql::row_limit(limit));
+  return limit > 0 && deleted == sql::row_limit(limit);
 }
 
 }  // namespace event_relay::postgres::detail

@@ -1,40 +1,38 @@
 // SPDX-License-Identifier: MIT
-// The outbox's tables in the host's database, and how an older version's become this one's.
+// The outbox's tables in the host's database, in all versions that there were.
 #pragma once
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include <fmt/format.h>
 
-#include "event_relay/outbox/store_error.hpp"
+#include "event_relay/postgres/driver/error.hpp"
+#include "event_relay/postgres/driver/transaction.hpp"
+#include "event_relay/postgres/outbox_names.hpp"
 #include "event_relay/postgres/session.hpp"
-#include "event_relay/postgres/transaction.hpp"
+#include "event_relay/postgres/statements.hpp"
+#include "event_relay/sql/migrations.hpp"
 
-namespace event_relay::postgres {
+namespace event_relay::postgres::detail {
 
-namespace detail {
-
-/// Each brings the tables from the version that is its index to the next. One that was released is never changed.
-/// The states are the numbers of `event_state`; instants are milliseconds since 1970.
-///
-/// An event with a key is in the claim's index until a claim finds it behind another of its key; then it is blocked
-/// (see ordering.hpp). A key is **taken** while one of its events is leased or an orphan, or is a dead letter
-/// that holds it: the unique index sees to it that there is one such event at most.
+/// Instants are milliseconds since 1970. What an ordering key's lock is, and what it means to wait for it, is in
+/// statements.hpp; the unique index `taken` sees to it that one event of a key at most holds the lock. An event with a
+/// key is in the index `ready` until a claim finds it behind another of its key; then it is blocked (key_order.hpp).
 ///
 /// The tables change all the time, so they are vacuumed after so many rows, not after a part of them.
-inline constexpr std::array<std::string_view, 1> migrations = {R"(
-CREATE TABLE {outbox} (
+inline constexpr std::string_view create_tables = R"sql(
+CREATE TABLE :outbox (
   version integer NOT NULL,
   id uuid NOT NULL DEFAULT gen_random_uuid()
 );
-INSERT INTO {outbox} (version) VALUES (0);
-CREATE SEQUENCE {tokens};
+INSERT INTO :outbox (version) VALUES (0);
+CREATE SEQUENCE :tokens;
 
-CREATE TABLE {events} (
+CREATE TABLE :events (
   row bigint GENERATED ALWAYS AS IDENTITY,
   id text COLLATE "C" NOT NULL,
   name text COLLATE "C" NOT NULL,
@@ -46,7 +44,7 @@ CREATE TABLE {events} (
   traceparent text,
   source text,
   ordering_key text COLLATE "C",
-  state smallint NOT NULL DEFAULT 0,
+  state smallint NOT NULL DEFAULT :ready,
   available_at bigint NOT NULL,
   attempt bigint NOT NULL DEFAULT 0,
   token bigint NOT NULL DEFAULT 0,
@@ -58,117 +56,119 @@ CREATE TABLE {events} (
   dead_since bigint,
   reason text,
   kept_until bigint
-) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0,
-        autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000);
-CREATE UNIQUE INDEX {prefix}rows ON {events} (row);
-CREATE UNIQUE INDEX {prefix}ids ON {events} (id);
-CREATE INDEX {prefix}ready ON {events} (available_at, row) WHERE state = 0;
-CREATE INDEX {prefix}ready_by_name ON {events} (name, available_at, row) WHERE state = 0;
-CREATE INDEX {prefix}leased ON {events} (leased_until) WHERE state = 1;
-CREATE INDEX {prefix}suspects ON {events} (row) WHERE state = 2;
-CREATE INDEX {prefix}dead_letters ON {events} (dead_since, row) WHERE state = 3;
-CREATE INDEX {prefix}kept ON {events} (kept_until, row) WHERE state = 5;
-CREATE INDEX {prefix}waiting ON {events} (ordering_key, row) WHERE ordering_key IS NOT NULL AND state IN (0, 4);
-CREATE INDEX {prefix}blocked ON {events} (ordering_key) WHERE state = 4;
-CREATE UNIQUE INDEX {prefix}taken ON {events} (ordering_key)
-  WHERE ordering_key IS NOT NULL AND (state IN (1, 2) OR holds_key);
+) WITH (
+  autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 10000,
+  autovacuum_vacuum_cost_delay = 0,
+  autovacuum_analyze_scale_factor = 0,
+  autovacuum_analyze_threshold = 50000
+);
+CREATE UNIQUE INDEX :index_rows ON :events (row);
+CREATE UNIQUE INDEX :index_ids ON :events (id);
+CREATE INDEX :index_ready ON :events (available_at, row) WHERE state = :ready;
+CREATE INDEX :index_ready_by_name ON :events (name, available_at, row) WHERE state = :ready;
+CREATE INDEX :index_leased ON :events (leased_until) WHERE state = :leased;
+CREATE INDEX :index_suspects ON :events (row) WHERE state = :orphan;
+CREATE INDEX :index_dead_letters ON :events (dead_since, row) WHERE state = :dead_letter;
+CREATE INDEX :index_kept ON :events (kept_until, row) WHERE state = :processed;
+CREATE INDEX :index_waiting ON :events (ordering_key, row)
+  WHERE ordering_key IS NOT NULL AND state IN (:ready, :blocked);
+CREATE INDEX :index_blocked ON :events (ordering_key) WHERE state = :blocked;
+CREATE UNIQUE INDEX :index_taken ON :events (ordering_key)
+  WHERE ordering_key IS NOT NULL AND (state IN (:leased, :orphan) OR holds_key);
 
-CREATE TABLE {failures} (
+CREATE TABLE :failures (
   event bigint NOT NULL,
   number bigint NOT NULL,
   attempt bigint NOT NULL,
   at bigint NOT NULL,
   text text NOT NULL,
   PRIMARY KEY (event, number)
-) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0);
+) WITH (
+  autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 10000,
+  autovacuum_vacuum_cost_delay = 0
+);
 
-CREATE TABLE {outcomes} (
+CREATE TABLE :outcomes (
   name text COLLATE "C" NOT NULL,
   part smallint NOT NULL,
   processed bigint NOT NULL,
   retried bigint NOT NULL,
   dead_lettered bigint NOT NULL,
   PRIMARY KEY (name, part)
-) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
-        autovacuum_vacuum_cost_delay = 0);
-)"};
+) WITH (
+  fillfactor = 20,
+  autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 1000,
+  autovacuum_vacuum_cost_delay = 0
+);
+)sql";
 
-inline constexpr std::int64_t schema_version = migrations.size();
+/// Version 2 is not released yet. Until it is, everything that its tables need is added to this script, so that there
+/// is one way from version 1 to it. So far it changes nothing; the SELECT is there because PostgreSQL takes no empty
+/// script.
+inline constexpr std::string_view change_tables_to_2 = R"sql(
+SELECT;
+)sql";
 
-inline bool has_table(session& on, const outbox_names& names, std::string_view table) {
-  return on.integer(
-             "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-             "WHERE n.nspname = $1 AND c.relname = $2",
-             0, names.schema, names.prefix + std::string{table}) == 1;
-}
+inline constexpr std::array migration_scripts{create_tables, change_tables_to_2};
+inline constexpr std::int64_t schema_version = migration_scripts.size();
+inline constexpr std::array tables_since{sql::table_since{"events", 1}, sql::table_since{"failures", 1},
+                                         sql::table_since{"outcomes", 1}};
+inline constexpr sql::migrations all_migrations{migration_scripts, tables_since};
 
-/// The version of the tables that are there, 0 if none are. Throws store_error for tables that bear the outbox's
-/// names and are not its own.
-inline std::int64_t version_of(session& on, const outbox_names& names) {
-  const auto foreign = [&](std::string_view what) {
-    return store_error{store_errc::foreign_schema, fmt::format("postgres: {}", what)};
-  };
-  const std::array<std::string_view, 3> others{"events", "failures", "outcomes"};
-  if (!has_table(on, names, "outbox")) {
-    for (const std::string_view table : others) {
-      if (has_table(on, names, table)) {
-        throw foreign(fmt::format("there is a table {}{} in schema {}, but no {}outbox", names.prefix, table,
-                                  names.schema, names.prefix));
+/// The tables of one outbox, for `sql::migrate`.
+class tables {
+ public:
+  static constexpr std::string_view name = "postgres";
+
+  explicit tables(session& on) : on_{on} {}
+
+  bool has_table(std::string_view table) {
+    const outbox_names& names = on_.names().names();
+    return on_.integer(statements::find_table, 0, names.schema, names.prefix + std::string{table}) == 1;
+  }
+
+  /// Absent where the table `outbox` is not the library's.
+  std::optional<std::int64_t> stored_version() {
+    std::optional<std::int64_t> version;
+    try {
+      on_.query(statements::read_version, [&](const row& at) { version = at.optional_integer("version"); });
+    } catch (const error& unreadable) {
+      if (!unreadable.sqlstate().starts_with("42")) {  // no such column, or no table
+        throw;
       }
     }
-    return 0;
+    return version;
   }
-  std::int64_t version = 0;
-  try {
-    version = on.integer("SELECT version FROM {outbox}", 0);
-  } catch (const error& unreadable) {
-    if (!unreadable.sqlstate().starts_with("42")) {  // no such column, or no table
-      throw;
-    }
-  }
-  if (version <= 0) {
-    throw foreign(fmt::format("the table {}outbox in schema {} holds no version", names.prefix, names.schema));
-  }
-  for (const std::string_view table : others) {
-    if (version <= schema_version && !has_table(on, names, table)) {
-      throw foreign(fmt::format("there is a table {}outbox in schema {}, but no {}{}", names.prefix, names.schema,
-                                names.prefix, table));
-    }
-  }
-  return version;
-}
 
-inline std::int64_t require_not_newer(std::int64_t version) {
-  if (version > schema_version) {
-    throw store_error{store_errc::newer_schema,
-                      fmt::format("postgres: the outbox's tables have version {}, this event_relay knows up to {}",
-                                  version, schema_version)};
+  std::string shown(std::string_view table) const {
+    const outbox_names& names = on_.names().names();
+    return fmt::format("{}{} in schema {}", names.prefix, table, names.schema);
   }
-  return version;
-}
 
-}  // namespace detail
-
-/// Makes the tables, or brings those of an older version forward, in one transaction; leaves those of this version
-/// alone. Whoever comes at the same time waits. Throws store_error: newer_schema for a later version's,
-/// foreign_schema for somebody else's.
-inline void migrate(session& on, const outbox_names& names) {
-  {
-    const snapshot before_or_after{on.database()};  // of another who makes them at this moment
-    if (detail::require_not_newer(detail::version_of(on, names)) == detail::schema_version) {
-      return;
-    }
+  /// Sees all tables of another who makes them at this moment, or none.
+  template <class Body>
+  auto at_one_instant(Body body) {
+    const snapshot one_instant{on_.database()};
+    return body();
   }
-  transaction all{on.database()};
-  on.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
-             fmt::format("event_relay {}.{}", names.schema, names.prefix));
-  const std::int64_t version =
-      detail::require_not_newer(detail::version_of(on, names));  // another may have been faster
-  for (auto step = static_cast<std::size_t>(version); step < detail::migrations.size(); ++step) {
-    on.run(detail::migrations[step]);
-  }
-  on.execute("UPDATE {outbox} SET version = $1", detail::schema_version);
-  all.commit();
-}
 
-}  // namespace event_relay::postgres
+  template <class Body>
+  void in_transaction(Body body) {
+    transaction all{on_.database()};
+    const outbox_names& names = on_.names().names();
+    on_.execute(statements::lock_migration, fmt::format("event_relay {}.{}", names.schema, names.prefix));
+    body();
+    all.commit();
+  }
+
+  void run(std::string_view script, std::int64_t) { on_.run(script); }
+  void store_version(std::int64_t version) { on_.execute(statements::store_version, version); }
+
+ private:
+  session& on_;
+};
+
+}  // namespace event_relay::postgres::detail

@@ -8,11 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,27 +19,33 @@
 
 #include "event_relay/core/clock.hpp"
 #include "event_relay/core/instant.hpp"
-#include "event_relay/outbox/dead_letter_store.hpp"
 #include "event_relay/outbox/event_record.hpp"
-#include "event_relay/outbox/queue_metrics.hpp"
 #include "event_relay/outbox/settlement.hpp"
 #include "event_relay/outbox/store.hpp"
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/outbox/wake_signal.hpp"
-#include "event_relay/postgres/appending.hpp"
-#include "event_relay/postgres/connection.hpp"
-#include "event_relay/postgres/dead_letter_rows.hpp"
-#include "event_relay/postgres/event_rows.hpp"
+#include "event_relay/postgres/append.hpp"
+#include "event_relay/postgres/commit_hook.hpp"
+#include "event_relay/postgres/dead_letters.hpp"
+#include "event_relay/postgres/driver/connection.hpp"
+#include "event_relay/postgres/driver/conninfo.hpp"
+#include "event_relay/postgres/driver/server_clock.hpp"
+#include "event_relay/postgres/driver/transaction.hpp"
 #include "event_relay/postgres/exchange.hpp"
-#include "event_relay/postgres/lease_rows.hpp"
-#include "event_relay/postgres/metrics_rows.hpp"
+#include "event_relay/postgres/find_event.hpp"
+#include "event_relay/postgres/in_doubt_commits.hpp"
+#include "event_relay/postgres/leases.hpp"
+#include "event_relay/postgres/listener.hpp"
+#include "event_relay/postgres/metrics.hpp"
+#include "event_relay/postgres/pooled_session.hpp"
 #include "event_relay/postgres/retention.hpp"
 #include "event_relay/postgres/schema.hpp"
-#include "event_relay/postgres/server_clock.hpp"
-#include "event_relay/postgres/session_pool.hpp"
+#include "event_relay/postgres/session.hpp"
+#include "event_relay/postgres/statements.hpp"
 #include "event_relay/postgres/store_options.hpp"
-#include "event_relay/postgres/transaction.hpp"
-#include "event_relay/postgres/wake_channel.hpp"
+#include "event_relay/sql/migrations.hpp"
+#include "event_relay/sql/rows.hpp"
+#include "event_relay/sql/store_operations.hpp"
 
 namespace event_relay::postgres {
 
@@ -50,7 +54,7 @@ namespace event_relay::postgres {
 /// **Connections** are the library's own, opened when needed and made anew when they break: an operation that finds
 /// one broken throws `connection_lost`, which is retryable, and the next one connects. Thread-safe but for `append`.
 template <clock Clock = server_clock>
-class store {
+class store : public sql::store_operations<store<Clock>> {
  public:
   /// What `append` needs: the host's own connection, in a transaction.
   using host_connection = PGconn*;
@@ -62,43 +66,48 @@ class store {
   /// server cannot be reached, newer_schema, foreign_schema. Throws std::invalid_argument for an option out of its
   /// range or a connection string that cannot be read.
   explicit store(const std::string& conninfo_text, store_options options = {}, Clock clock = Clock{})
-      : options_{checked(std::move(options), conninfo{conninfo_text})},
+      : to_{conninfo_text},
+        options_{checked(std::move(options), to_)},
         clock_{std::move(clock)},
-        pool_{conninfo{conninfo_text}, options_} {
-    const session_pool::loan lent = pool_.lend();
-    session& on = lent.on();
-    migrate(on, options_.names);
+        pool_{[this] { return detail::open_session(to_, options_); }, options_.max_connections, options_.lock_timeout} {
+    const auto lent = pool_.lend();
+    session& on = lent->on;
+    detail::tables tables{on};
+    sql::migrate(tables, detail::all_migrations);
     std::string id;
     on.query(
-        "SELECT id, " EVENT_RELAY_PG_TIME " FROM {outbox}",
+        detail::statements::read_outbox,
         [&](const row& at) {
-          id = at.text(0);
-          detail::sync(clock_, detail::instant_of(at.integer(1)));
+          id = at.text("id");
+          detail::sync(clock_, sql::instant_of(at, "now"));
         },
-        detail::clock_override_of(clock_));
+        time());
     if (options_.hints == wake_ups::notify) {
-      const auto open = [this] { return pool_.open_alone(); };
-      channel_ = std::make_shared<wake_channel>("event_relay_" + id, open, signal_);
+      const auto open = [this] { return std::make_unique<connection>(to_); };
+      listener_ = std::make_shared<listener>("event_relay_" + id, open, signal_);
     }
-    const detail::name_expander names{options_.names};
-    host_side_ = {names.expanded(detail::insert_events), names.expanded(detail::insert_plain_events),
-                  names.expanded("{outbox}"), id,
-                  std::make_shared<const commit_hook::committed_function>(
-                      [signal = signal_, channel = std::weak_ptr{channel_}] { wake(*signal, channel.lock()); })};
+    const auto with_names = [&](const sql::statement& what) { return sql::expanded(what.text, on.names()); };
+    host_side_ = {.insert_events = with_names(detail::statements::insert_events),
+                  .insert_plain_events = with_names(detail::statements::insert_plain_events),
+                  .read_outbox_id = with_names(detail::statements::read_outbox_id),
+                  .outbox_table = *on.names()("outbox"),
+                  .id = id,
+                  .committed = std::make_shared<const commit_hook::committed_function>(
+                      [signal = signal_, others = std::weak_ptr{listener_}] { wake(*signal, others.lock()); })};
   }
 
   /// In the transaction that is open on `host`, whose isolation may be any. Throws store_error besides: no_transaction
-  /// if none is, wrong_database for a connection to another one, refused for one in pipeline mode or that does not
+  /// if none is, wrong_database for a connection to another one, rejected for one in pipeline mode or that does not
   /// speak UTF-8. An error of the server itself leaves the host's transaction failed, as any statement's does.
   std::vector<append_status> append(PGconn* host, std::span<const event_record> records) {
-    return detail::append(host_side_, host, records, detail::clock_override_of(clock_));
+    return detail::append(host_side_, host, records, time());
   }
 
   exchange_result exchange(std::span<const settlement<transaction>> settlements, const claim_request& request) {
     if (settlements.empty() && request.limit == 0) {
       return {};
     }
-    exchange_result result = on_a_session([&](pooled_session& lent) {
+    exchange_result result = on_a_session([&](detail::pooled_session& lent) {
       in_doubt_.resolve(lent.on);
       if (settlements.empty()) {
         if (auto claimed = still_held(lent.on, in_doubt_.take_claimed(request.kind, request.limit), request.length);
@@ -121,87 +130,52 @@ class store {
 
   std::vector<bool> renew(std::span<const lease> leases, std::chrono::milliseconds length) {
     ++cursors_changed_;
-    return in_transaction(
-        [&](session& on) { return detail::renew(on, detail::clock_override_of(clock_), leases, length); });
+    return in_transaction([&](session& on) { return detail::renew_leases(on, time(), leases, length); });
   }
 
   std::size_t release(std::span<const lease> leases) {
-    const std::size_t released = in_transaction([&](session& on) { return detail::release(on, leases); });
+    const std::size_t released = in_transaction([&](session& on) { return detail::release_leases(on, leases); });
     ++cursors_changed_;
     signal_->wake();
     return released;
   }
 
-  std::optional<stored_event> find(std::string_view id) {
-    return on_a_session([&](pooled_session& lent) { return detail::find(lent.on, id); });
-  }
-
-  dead_letter_page dead_letters(const dead_letter_filter& filter, const std::optional<dead_letter_cursor>& after,
-                                std::size_t limit) {
-    return on_snapshot([&](session& on) { return detail::read_page(on, filter, after, limit); });
-  }
-
-  std::vector<bool> redrive(std::span<const redrive_request> requests) {
-    auto redriven = in_transaction([&](session& on) { return detail::redrive(on, requests); });
-    ++cursors_changed_;
-    wake();
-    return redriven;
-  }
-
-  std::size_t purge(std::span<const std::string> ids) { return purge(event_relay::detail::purge_requests(ids)); }
-  std::size_t purge(std::span<const purge_request> requests) {
-    const std::size_t purged = in_transaction([&](session& on) { return detail::purge(on, requests); });
-    wake();
-    return purged;
-  }
-
-  queue_metrics metrics() {
-    return on_snapshot([&](session& on) { return detail::read_metrics(on, detail::clock_override_of(clock_)); });
-  }
-
   bool maintain(std::size_t limit) {
-    const std::lock_guard one_at_a_time{sweep_mutex_};
-    detail::swept swept;
-    const bool may_find_more = in_transaction([&](session& on) {
-      swept = detail::sweep(on, swept_to_, limit);
-      return detail::delete_kept(on, detail::clock_override_of(clock_), limit);
-    });
-    swept_to_ = std::move(swept.to);
-    if (swept.freed) {
+    const auto done = this->maintain_once(limit);
+    if (done.has_freed_keys) {
       signal_->wake();
     }
-    return may_find_more;
+    return done.may_find_more;
   }
 
   bool has_unfinished() {
-    return on_a_session([](pooled_session& lent) {
-      return lent.on.integer(
-                 "SELECT (EXISTS (SELECT 1 FROM {events} e WHERE e.state = 0) OR EXISTS (SELECT 1 FROM "
-                 "{events} e WHERE e.state = 1) OR EXISTS (SELECT 1 FROM {events} e WHERE e.state = 2))::int",
-                 0) != 0;
-    });
+    return on_a_session(
+        [](detail::pooled_session& lent) { return lent.on.integer(detail::statements::has_unfinished, 0) != 0; });
   }
 
   instant now() const { return clock_.now(); }
   wake_signal& signal() const { return *signal_; }
 
-  /// For a commit that this process does not see, and the others neither.
-  void wake() const { wake(*signal_, channel_); }
+  /// For a commit that neither this process nor the others can see.
+  void wake() const { wake(*signal_, listener_); }
 
   /// Where it is, for logs: host, port, database, user, and never a password.
-  const std::string& shown() const { return pool_.to().shown(); }
+  const std::string& shown() const { return to_.shown(); }
   const outbox_names& names() const { return options_.names; }
-  /// How often the connection that listens was made; 0 where none is.
-  std::uint64_t listening_connections() const { return channel_ ? channel_->connections() : 0; }
+  /// How often the connection that listens was made; 0 where there is none.
+  std::uint64_t listening_connections() const { return listener_ ? listener_->connections() : 0; }
 
   /// Never anything: what an operator should know, the server says itself.
   std::optional<std::string> warning() { return std::nullopt; }
 
  private:
-  static void wake(wake_signal& signal, const std::shared_ptr<wake_channel>& channel) {
+  friend sql::store_operations<store>;
+  using session = detail::session;
+
+  static void wake(wake_signal& signal, const std::shared_ptr<listener>& others) {
     signal.wake();
-    if (channel) {
-      channel->tell_others();
+    if (others) {
+      others->tell_others();
     }
   }
 
@@ -217,7 +191,8 @@ class store {
       if (options.on_open) {
         options.on_open(first);
       }
-      first.query("SELECT current_schema()", [&](const row& at) { options.names.schema = at.text(0); });
+      first.query(detail::statements::read_search_path.text,
+                  [&](const row& at) { options.names.schema = at.text("schema"); });
       if (options.names.schema.empty()) {
         throw store_error{store_errc::rejected, "postgres: the search_path leads to no schema; name one"};
       }
@@ -225,7 +200,8 @@ class store {
     return options;
   }
 
-  // Their leases have run since the claim. Those that are no other's begin anew, as who is given them believes.
+  // Of events that were claimed by a commit in doubt, those whose leases nobody else has by now. Their leases have run
+  // since that claim, and begin anew, as whoever is given the events takes them for claimed just now.
   std::vector<claimed_event> still_held(session& on, std::vector<claimed_event> claimed,
                                         std::chrono::milliseconds length) {
     if (claimed.empty()) {
@@ -238,7 +214,7 @@ class store {
     }
     const std::vector<bool> is_held = detail::with_tries([&] {
       postgres::transaction all{on.database()};
-      auto renewed = detail::renew(on, detail::clock_override_of(clock_), leases, length);
+      auto renewed = detail::renew_leases(on, time(), leases, length);
       all.commit();
       return renewed;
     });
@@ -253,11 +229,11 @@ class store {
 
   template <class Body>
   auto on_a_session(Body body) {
-    const session_pool::loan lent = pool_.lend();
+    const auto lent = pool_.lend();
     try {
       return body(*lent);
     } catch (const store_error&) {
-      if (!lent.on().database().is_usable()) {
+      if (!lent->database().is_usable()) {
         pool_.drop_idle();
       }
       throw;
@@ -266,9 +242,9 @@ class store {
 
   template <class Body>
   auto in_transaction(Body body) {
-    return on_a_session([&](pooled_session& lent) {
+    return on_a_session([&](detail::pooled_session& lent) {
       return detail::with_tries([&] {
-        postgres::transaction all{lent.on.database()};
+        postgres::transaction all{lent.database()};
         auto result = body(lent.on);
         all.commit();
         return result;
@@ -276,25 +252,26 @@ class store {
     });
   }
 
-  // Sees one instant, and changes nothing.
   template <class Body>
-  auto on_snapshot(Body body) {
-    return on_a_session([&](pooled_session& lent) {
-      const snapshot one_instant{lent.on.database()};
+  auto at_one_instant(Body body) {
+    return on_a_session([&](detail::pooled_session& lent) {
+      const snapshot one_instant{lent.database()};
       return body(lent.on);
     });
   }
 
+  detail::clock_override time() { return detail::clock_override_of(clock_); }
+  void has_redriven() { ++cursors_changed_; }
+
+  conninfo to_;
   store_options options_;
   Clock clock_;
-  session_pool pool_;
+  detail::session_pool pool_;
   std::shared_ptr<wake_signal> signal_ = std::make_shared<wake_signal>();
   detail::in_doubt_commits in_doubt_;
   detail::host_side host_side_;
-  std::atomic<std::uint64_t> cursors_changed_{0};
-  std::mutex sweep_mutex_;
-  std::string swept_to_;
-  std::shared_ptr<wake_channel> channel_;  // its thread refers to the pool, and ends first
+  std::atomic<std::uint64_t> cursors_changed_{0};  // events or leases have come to be where cursors have passed
+  std::shared_ptr<listener> listener_;             // its thread refers to `to_`, and ends first
 };
 
 }  // namespace event_relay::postgres

@@ -10,26 +10,26 @@
 
 #include <fmt/format.h>
 
-#include "event_relay/postgres/connection.hpp"
-#include "event_relay/postgres/session.hpp"
+#include "event_relay/postgres/driver/connection.hpp"
+#include "event_relay/postgres/outbox_names.hpp"
 
 namespace event_relay::postgres {
 
-/// Whether a store tells the other processes of what it hears, and hears of theirs.
+/// Whether a store tells other processes of commits, and is told of theirs.
 enum class wake_ups {
   notify,   ///< by LISTEN and NOTIFY, on a connection and a thread of its own
-  polling,  ///< not at all: who waits finds out when it next looks (`with_poll_interval`)
+  polling,  ///< not at all: a worker that waits finds out at its next poll (`with_poll_interval`)
 };
 
 struct store_options {
   outbox_names names = {};
-  /// Connections for turns, renewals and looks, opened when they are needed: as many as threads work at a time,
-  /// and no more than this. At least 1. Well below the server's max_connections for all processes together.
+  /// Connections for exchanges, renewals and reads, opened when they are needed: as many as threads work at a time, and
+  /// no more than this. At least 1. Well below the server's max_connections for all processes together.
   std::size_t max_connections = 16;
   /// How long a statement of the library waits for a lock, until it fails as `busy`, and how long a call waits
   /// for one of the connections. Well below a lease, so that a heartbeat comes in time.
   std::chrono::milliseconds lock_timeout{std::chrono::seconds{5}};
-  /// Failures that are kept of each event, the last ones: enough to see what goes wrong, and bounded.
+  /// How many failures are kept of each event, the last ones: enough to see what goes wrong, and bounded.
   std::uint32_t failures_kept = 10;
   /// How long a processed event is kept, to be looked at and for its id to be taken; 0: it is deleted when it is
   /// settled, which keeps the table small. Not negative.

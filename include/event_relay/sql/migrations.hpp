@@ -29,7 +29,7 @@ struct migrations {
   /// The tables besides `outbox`, which holds the version.
   std::span<const table_since> tables;
 
-  std::int64_t newest() const { return static_cast<std::int64_t>(scripts.size()); }
+  constexpr std::int64_t newest() const { return static_cast<std::int64_t>(scripts.size()); }
 };
 
 /// The version of the tables that are there, 0 if none are. `Database` tells of them: `has_table(short name)`,

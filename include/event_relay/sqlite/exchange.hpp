@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A turn: settle what was attempted and claim what comes next, in one transaction, and in another one without a
-// handler's write that took the first with it.
+// An exchange: what was attempted is settled and what comes next is claimed, in one transaction. If a handler's write
+// ends that transaction, all is done again in another one, without that write.
 #pragma once
 
 #include <cstddef>
@@ -13,25 +13,27 @@
 #include "event_relay/core/instant.hpp"
 #include "event_relay/outbox/claim_request.hpp"
 #include "event_relay/outbox/settlement.hpp"
-#include "event_relay/sqlite/claims.hpp"
+#include "event_relay/sqlite/claim.hpp"
 #include "event_relay/sqlite/driver/connection.hpp"
 #include "event_relay/sqlite/driver/transaction.hpp"
-#include "event_relay/sqlite/metrics_rows.hpp"
-#include "event_relay/sqlite/settlements.hpp"
+#include "event_relay/sqlite/metrics.hpp"
+#include "event_relay/sqlite/scan.hpp"
+#include "event_relay/sqlite/session.hpp"
+#include "event_relay/sqlite/settle.hpp"
 #include "event_relay/sqlite/store_options.hpp"
 
 namespace event_relay::sqlite::detail {
 
-// By place, with what was thrown: writes that took all of the transaction with them.
+/// Writes that have ended the whole transaction: by the place of their settlement, with what they threw.
 using failed_writes = std::map<std::size_t, std::string>;
 
-// A turn in which these writes count as failed; nothing, and one more of them, if another did the same.
+/// Writes in `failed` count as failed. Returns nothing, and adds to `failed`, if one more has ended the transaction.
 template <class Clock>
-std::optional<exchange_result> try_exchange(connection& database, failed_writes& failed,
+std::optional<exchange_result> try_exchange(session& on, failed_writes& failed,
                                             std::span<const settlement<connection>> settlements,
                                             const claim_request& request, const store_options& options,
                                             const Clock& clock) {
-  immediate_transaction all{database};
+  immediate_transaction all{on.database()};
   const instant now = clock.now();
   const settle_rules rules{now, options.failures_kept, options.keep_processed};
   exchange_result result;
@@ -41,27 +43,27 @@ std::optional<exchange_result> try_exchange(connection& database, failed_writes&
       continue;
     }
     try {
-      result.settled.push_back(settle(database, settlements[at], rules));
+      result.settled.push_back(settle(on, settlements[at], rules));
     } catch (transaction_ended& ended) {
       failed.emplace(at, std::move(ended.error));
       return std::nullopt;
     }
   }
-  count_outcomes(database, settlements, result.settled);
+  count_outcomes(on, settlements, result.settled);
   if (request.limit > 0) {
-    expire(database, now, options.failures_kept);
-    claim(database, result, request, now, options.failures_kept);
-    look_ahead(database, result, request);
+    expire_leases(on, now, options.failures_kept);
+    claim(on, result, request, now, options.failures_kept);
+    scan(on, result, request);
   }
   all.commit();
   return result;
 }
 
 template <class Clock>
-exchange_result exchange(connection& database, std::span<const settlement<connection>> settlements,
-                         const claim_request& request, const store_options& options, const Clock& clock) {
+exchange_result exchange(session& on, std::span<const settlement<connection>> settlements, const claim_request& request,
+                         const store_options& options, const Clock& clock) {
   for (failed_writes failed;;) {
-    if (auto result = try_exchange(database, failed, settlements, request, options, clock)) {
+    if (auto result = try_exchange(on, failed, settlements, request, options, clock)) {
       return *std::move(result);
     }
   }

@@ -3,26 +3,30 @@
 #pragma once
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include <fmt/format.h>
 
 #include "event_relay/outbox/store_error.hpp"
+#include "event_relay/sql/migrations.hpp"
+#include "event_relay/sql/statement.hpp"
 #include "event_relay/sqlite/driver/connection.hpp"
 #include "event_relay/sqlite/driver/transaction.hpp"
+#include "event_relay/sqlite/session.hpp"
+#include "event_relay/sqlite/statements/operate.hpp"
 
 namespace event_relay::sqlite {
 
 namespace detail {
 
-/// Each brings the tables from the version that is its index to the next. One that was released is never
-/// changed. The states are the numbers of `event_state`; `heads_key` is the ordering key where the event is its
-/// key's head, as every keyed event is that is ready, leased or an orphan: so the unique index lets no two of a key
-/// be attempted at a time, whoever writes.
-inline constexpr std::array<std::string_view, 2> migrations = {R"(
+/// Each script brings the tables from the version that is its place to the next. The states stand by their names.
+/// `heads_key` is the ordering key where the event is its key's head, as every event with a key is that is ready,
+/// leased or an orphan. So the unique index lets no two events of a key be attempted at a time, whatever writes to the
+/// table.
+inline constexpr std::array<std::string_view, 3> scripts = {R"sql(
 CREATE TABLE event_relay_outbox (
   version INTEGER NOT NULL,
   last_token INTEGER NOT NULL
@@ -40,7 +44,7 @@ CREATE TABLE event_relay_events (
   caused_by TEXT,
   traceparent TEXT,
   source TEXT,
-  state INTEGER NOT NULL DEFAULT 0,
+  state INTEGER NOT NULL DEFAULT :ready,
   available_at INTEGER NOT NULL,
   attempt INTEGER NOT NULL DEFAULT 0,
   token INTEGER NOT NULL DEFAULT 0,
@@ -51,10 +55,10 @@ CREATE TABLE event_relay_events (
   dead_since INTEGER,
   reason TEXT
 ) STRICT;
-CREATE INDEX event_relay_ready ON event_relay_events (available_at, row) WHERE state = 0;
-CREATE INDEX event_relay_leased ON event_relay_events (leased_until) WHERE state = 1;
-CREATE INDEX event_relay_suspects ON event_relay_events (row) WHERE state = 2;
-CREATE INDEX event_relay_dead_letters ON event_relay_events (dead_since, row) WHERE state = 3;
+CREATE INDEX event_relay_ready ON event_relay_events (available_at, row) WHERE state = :ready;
+CREATE INDEX event_relay_leased ON event_relay_events (leased_until) WHERE state = :leased;
+CREATE INDEX event_relay_suspects ON event_relay_events (row) WHERE state = :orphan;
+CREATE INDEX event_relay_dead_letters ON event_relay_events (dead_since, row) WHERE state = :dead_letter;
 
 CREATE TABLE event_relay_failures (
   event INTEGER NOT NULL,
@@ -64,16 +68,16 @@ CREATE TABLE event_relay_failures (
   text TEXT NOT NULL,
   PRIMARY KEY (event, number)
 ) STRICT, WITHOUT ROWID;
-)",
-                                                               R"(
+)sql",
+                                                            R"sql(
 ALTER TABLE event_relay_events ADD COLUMN ordering_key TEXT;
 ALTER TABLE event_relay_events ADD COLUMN heads_key TEXT
-  CHECK (heads_key IS ordering_key OR (heads_key IS NULL AND state NOT IN (0, 1, 2)));
+  CHECK (heads_key IS ordering_key OR (heads_key IS NULL AND state NOT IN (:ready, :leased, :orphan)));
 ALTER TABLE event_relay_events ADD COLUMN kept_until INTEGER;
 CREATE UNIQUE INDEX event_relay_heads ON event_relay_events (heads_key) WHERE heads_key IS NOT NULL;
-CREATE INDEX event_relay_blocked ON event_relay_events (ordering_key, row) WHERE state = 4;
-CREATE INDEX event_relay_holders ON event_relay_events (heads_key) WHERE state = 3 AND heads_key IS NOT NULL;
-CREATE INDEX event_relay_kept ON event_relay_events (kept_until) WHERE state = 5;
+CREATE INDEX event_relay_blocked ON event_relay_events (ordering_key, row) WHERE state = :blocked;
+CREATE INDEX event_relay_holders ON event_relay_events (heads_key) WHERE state = :dead_letter AND heads_key IS NOT NULL;
+CREATE INDEX event_relay_kept ON event_relay_events (kept_until) WHERE state = :processed;
 
 CREATE TABLE event_relay_outcomes (
   name TEXT PRIMARY KEY,
@@ -81,75 +85,66 @@ CREATE TABLE event_relay_outcomes (
   retried INTEGER NOT NULL,
   dead_lettered INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-)"};
+)sql",
+                                                            R"sql(
+-- The changes of the release after version 2. It has none yet.
+)sql"};
 
-inline constexpr std::int64_t schema_version = migrations.size();
+inline constexpr std::array tables_since{sql::table_since{"events", 1}, sql::table_since{"failures", 1},
+                                         sql::table_since{"outcomes", 2}};
+inline constexpr sql::migrations all_migrations{scripts, tables_since};
+inline constexpr std::int64_t schema_version = all_migrations.newest();
 
-/// The version of the tables that are there, 0 if none are. Throws store_error for tables that bear the
-/// library's names and are not its own.
-inline std::int64_t version_of(connection& database) {
-  const auto count = [&](std::string_view table) {
-    return database.integer("SELECT count(*) FROM main.sqlite_schema WHERE name = ? COLLATE NOCASE", 0, table);
-  };
-  if (count("event_relay_outbox") == 0) {
-    for (const std::string_view table : {"event_relay_events", "event_relay_failures", "event_relay_outcomes"}) {
-      if (count(table) > 0) {
-        throw store_error{store_errc::foreign_schema,
-                          fmt::format("sqlite: there is a table {}, but no event_relay_outbox", table)};
-      }
-    }
-    return 0;
+/// The outbox's tables in one database, as `sql::migrate` deals with them.
+class tables {
+ public:
+  static constexpr std::string_view name = "sqlite";
+
+  explicit tables(connection& database) : database_{database} {}
+
+  bool has_table(std::string_view table) const {
+    return database_.integer(statements::has_name.text, 0, shown(table)) > 0;
   }
-  try {
-    const std::int64_t version = database.integer("SELECT version FROM main.event_relay_outbox", 0);
-    if (version > 0) {
-      struct made_by {
-        std::string_view table;
-        std::int64_t version;
-      };
-      for (const auto& [table, made] :
-           {made_by{"event_relay_events", 1}, {"event_relay_failures", 1}, {"event_relay_outcomes", 2}}) {
-        if (made <= version && version <= schema_version && count(table) == 0) {
-          throw store_error{store_errc::foreign_schema,
-                            fmt::format("sqlite: there is a table event_relay_outbox, but no {}", table)};
-        }
+  std::optional<std::int64_t> stored_version() const {
+    try {
+      return database_.integer(statements::stored_version.text, 0);
+    } catch (const store_error& unreadable) {
+      if (unreadable.code() != make_error_code(store_errc::rejected)) {
+        throw;
       }
-      return version;
-    }
-  } catch (const store_error& error) {
-    if (error.code() != make_error_code(store_errc::rejected)) {
-      throw;
+      return std::nullopt;  // there is no such column
     }
   }
-  throw store_error{store_errc::foreign_schema, "sqlite: the table event_relay_outbox holds no version"};
-}
+  static std::string shown(std::string_view table) { return fmt::format("event_relay_{}", table); }
+
+  template <class Body>
+  std::int64_t at_one_instant(Body body) const {
+    const read_transaction one_instant{database_};
+    return body();
+  }
+  template <class Body>
+  void in_transaction(Body body) const {
+    immediate_transaction all{database_};
+    body();
+    all.commit();
+  }
+  void run(std::string_view script, std::int64_t version) const {
+    database_.run(sql::expanded(script, no_names{}),
+                  fmt::format("bringing the outbox's tables to version {}", version));
+  }
+  void store_version(std::int64_t version) const { database_.execute(statements::store_version.text, version); }
+
+ private:
+  connection& database_;
+};
 
 }  // namespace detail
 
-/// Makes the tables, or brings those of an older version forward, in one transaction; leaves those of this
-/// version alone. Throws store_error: newer_schema for a later version's, foreign_schema for somebody else's.
+/// Makes the tables, or brings those of an older version forward, in one transaction; leaves those of this version
+/// alone. Throws store_error: newer_schema for a later version's, foreign_schema for somebody else's.
 inline void migrate(connection& database) {
-  const auto require_not_newer = [](std::int64_t version) {
-    if (version > detail::schema_version) {
-      throw store_error{store_errc::newer_schema,
-                        fmt::format("sqlite: the outbox's tables have version {}, this event_relay knows up to {}",
-                                    version, detail::schema_version)};
-    }
-    return version;
-  };
-  if (require_not_newer(detail::version_of(database)) == detail::schema_version) {
-    return;
-  }
-  immediate_transaction transaction{database};
-  const std::int64_t version = require_not_newer(detail::version_of(database));  // another may have been faster
-  for (auto step = static_cast<std::size_t>(version); step < detail::migrations.size(); ++step) {
-    const std::string sql{detail::migrations[step]};
-    if (const int code = sqlite3_exec(database.handle(), sql.c_str(), nullptr, nullptr, nullptr); code != SQLITE_OK) {
-      throw_error(database.handle(), code, fmt::format("bringing the outbox's tables to version {}", step + 1));
-    }
-  }
-  database.execute("UPDATE main.event_relay_outbox SET version = ?", detail::schema_version);
-  transaction.commit();
+  detail::tables tables{database};
+  sql::migrate(tables, detail::all_migrations);
 }
 
 }  // namespace event_relay::sqlite

@@ -30,20 +30,24 @@
 #include "event_relay/outbox/store.hpp"
 #include "event_relay/outbox/store_error.hpp"
 #include "event_relay/outbox/wake_signal.hpp"
-#include "event_relay/sqlite/appending.hpp"
-#include "event_relay/sqlite/claims.hpp"
-#include "event_relay/sqlite/dead_letter_rows.hpp"
+#include "event_relay/sql/rows.hpp"
+#include "event_relay/sql/store_operations.hpp"
+#include "event_relay/sqlite/append.hpp"
+#include "event_relay/sqlite/commit_hook.hpp"
+#include "event_relay/sqlite/dead_letters.hpp"
 #include "event_relay/sqlite/driver/connection.hpp"
 #include "event_relay/sqlite/driver/database_file.hpp"
 #include "event_relay/sqlite/driver/process_check.hpp"
 #include "event_relay/sqlite/driver/transaction.hpp"
-#include "event_relay/sqlite/event_rows.hpp"
 #include "event_relay/sqlite/exchange.hpp"
-#include "event_relay/sqlite/host_connections.hpp"
-#include "event_relay/sqlite/lease_rows.hpp"
-#include "event_relay/sqlite/metrics_rows.hpp"
-#include "event_relay/sqlite/retention.hpp"
+#include "event_relay/sqlite/find_event.hpp"
+#include "event_relay/sqlite/leases.hpp"
+#include "event_relay/sqlite/maintenance.hpp"
+#include "event_relay/sqlite/metrics.hpp"
+#include "event_relay/sqlite/scan.hpp"
 #include "event_relay/sqlite/schema.hpp"
+#include "event_relay/sqlite/session.hpp"
+#include "event_relay/sqlite/statements.hpp"
 #include "event_relay/sqlite/store_options.hpp"
 
 namespace event_relay::sqlite {
@@ -52,7 +56,7 @@ namespace event_relay::sqlite {
 /// Tables whose names begin with event_relay_ are its own. **Time** is its clock's, for all processes that
 /// share the file; they are on one machine, as WAL demands. Thread-safe but for `append`.
 template <clock Clock = system_clock>
-class store {
+class store : public sql::store_operations<store<Clock>> {
  public:
   /// What `append` needs: the host's own connection, in a transaction.
   using host_connection = sqlite3*;
@@ -65,22 +69,23 @@ class store {
   explicit store(const std::string& path, store_options options = {}, Clock clock = Clock{})
       : options_{std::move(options)},
         clock_{std::move(clock)},
-        database_{detail::require_file(path), options_.busy_timeout},
-        reader_{path, options_.busy_timeout},
-        operators_{path, options_.busy_timeout} {
+        writer_{connection{detail::require_file(path), options_.busy_timeout}, {}},
+        reader_{connection{path, options_.busy_timeout}, {}},
+        operators_{connection{path, options_.busy_timeout}, {}} {
     detail::require_valid(options_);
-    detail::enter_wal_mode(database_, path);
-    detail::require_writable(database_, path);
-    database_.execute(options_.durability == synchronous::full ? "PRAGMA synchronous = FULL"
-                                                               : "PRAGMA synchronous = NORMAL");
-    migrate(database_);
+    connection& database = writer_.database();
+    detail::enter_wal_mode(database, path);
+    detail::require_writable(database, path);
+    database.execute(options_.durability == synchronous::full ? "PRAGMA synchronous = FULL"
+                                                              : "PRAGMA synchronous = NORMAL");
+    migrate(database);
     if (options_.on_open) {
-      options_.on_open(database_);
-      options_.on_open(reader_);
-      options_.on_open(operators_);
+      for (session* const each : {&writer_, &reader_, &operators_}) {
+        options_.on_open(each->database());
+      }
     }
-    file_ = sqlite3_db_filename(database_.handle(), "main");
-    hosts_ = std::make_shared<host_connections>(file_, signal_);
+    file_ = sqlite3_db_filename(database.handle(), "main");
+    hooks_ = std::make_shared<commit_hooks>(file_, signal_);
   }
 
   /// In the transaction that is open on `host`. Throws store_error besides: no_transaction if none is,
@@ -88,7 +93,7 @@ class store {
   /// rolls the transaction back when the disk is full or fails. `changes()` of the connection is the
   /// append's afterwards; `last_insert_rowid()` is as it was.
   std::vector<append_status> append(sqlite3* host, std::span<const event_record> records) {
-    return detail::append(*hosts_, host, records, clock_.now());
+    return detail::append(*hooks_, host, records, clock_.now());
   }
 
   exchange_result exchange(std::span<const settlement<transaction>> settlements, const claim_request& request) {
@@ -99,8 +104,8 @@ class store {
     if (settlements.empty() && !has_claimable(ahead, request)) {
       return ahead;
     }
-    const std::lock_guard lock{mutex_};
-    exchange_result result = detail::exchange(database_, settlements, request, options_, clock_);
+    const std::lock_guard lock{writer_mutex_};
+    exchange_result result = detail::exchange(writer_, settlements, request, options_, clock_);
     if (leaves_work(settlements, result, request)) {
       signal_->wake();
     }
@@ -108,94 +113,29 @@ class store {
   }
 
   std::vector<bool> renew(std::span<const lease> leases, std::chrono::milliseconds length) {
-    const std::lock_guard lock{mutex_};
-    immediate_transaction all{database_};
-    auto renewed = detail::renew(database_, leases, saturating_add(clock_.now(), length));
-    all.commit();
-    return renewed;
+    return in_transaction([&](session& on) { return detail::renew(on, leases, saturating_add(time(), length)); });
   }
 
   std::size_t release(std::span<const lease> leases) {
-    const std::lock_guard lock{mutex_};
-    immediate_transaction all{database_};
-    const std::size_t released = detail::release(database_, leases);
-    all.commit();
+    const std::size_t released = in_transaction([&](session& on) { return detail::release(on, leases); });
     signal_->wake();
     return released;
-  }
-
-  std::optional<stored_event> find(std::string_view id) {
-    const std::lock_guard lock{operators_mutex_};
-    const read_transaction one_instant{operators_};
-    return detail::find(operators_, id);
-  }
-
-  dead_letter_page dead_letters(const dead_letter_filter& filter, const std::optional<dead_letter_cursor>& after,
-                                std::size_t limit) {
-    const std::lock_guard lock{operators_mutex_};
-    const read_transaction one_instant{operators_};
-    return detail::read_page(operators_, filter, after, limit);
-  }
-
-  std::vector<bool> redrive(std::span<const redrive_request> requests) {
-    std::vector<bool> redriven;
-    {
-      const std::lock_guard lock{mutex_};
-      immediate_transaction all{database_};
-      for (const redrive_request& each : requests) {
-        redriven.push_back(detail::redrive(database_, each));
-      }
-      all.commit();
-    }
-    signal_->wake();
-    return redriven;
-  }
-
-  std::size_t purge(std::span<const std::string> ids) { return purge(event_relay::detail::purge_requests(ids)); }
-  std::size_t purge(std::span<const purge_request> requests) {
-    std::size_t purged = 0;
-    {
-      const std::lock_guard lock{mutex_};
-      immediate_transaction all{database_};
-      for (const purge_request& each : requests) {
-        purged += detail::purge(database_, each) ? 1 : 0;
-      }
-      all.commit();
-    }
-    signal_->wake();
-    return purged;
-  }
-
-  queue_metrics metrics() {
-    const std::lock_guard lock{operators_mutex_};
-    const read_transaction one_instant{operators_};
-    return detail::read_metrics(operators_, clock_.now());
   }
 
   bool maintain(std::size_t limit) {
     if (!needs_maintenance()) {
       return false;
     }
-    const std::lock_guard lock{mutex_};
-    immediate_transaction all{database_};
-    detail::swept swept = detail::sweep(database_, swept_to_, limit);
-    const bool may_find_more = detail::delete_kept(database_, clock_.now(), limit);
-    all.commit();
-    swept_to_ = std::move(swept.to);
-    if (swept.freed) {
+    const auto done = this->maintain_once(limit);
+    if (done.has_freed_keys) {
       signal_->wake();
     }
-    return may_find_more;
+    return done.may_find_more;
   }
 
   bool has_unfinished() {
     const std::lock_guard lock{reader_mutex_};
-    return reader_.integer("SELECT EXISTS (SELECT 1 FROM " EVENT_RELAY_READY
-                           ") "
-                           "OR EXISTS (SELECT 1 FROM " EVENT_RELAY_LEASED
-                           ") "
-                           "OR EXISTS (SELECT 1 FROM " EVENT_RELAY_ORPHANS ")",
-                           0) != 0;
+    return reader_.integer(detail::statements::has_unfinished, 0) != 0;
   }
 
   /// Of the file, absolute.
@@ -203,7 +143,7 @@ class store {
   instant now() const { return clock_.now(); }
   wake_signal& signal() const { return *signal_; }
 
-  /// For a commit that this process does not see: another's.
+  /// For a commit of another process, which this one does not see.
   void wake() const { signal_->wake(); }
 
   /// Said once, if this SQLite library may damage a file in WAL mode that several processes share
@@ -219,52 +159,68 @@ class store {
   }
 
  private:
-  // Whether there is anything to maintain; takes no lock that a writer waits for.
+  friend sql::store_operations<store>;
+  using session = detail::session;
+
+  // It takes no lock that a writer waits for.
   bool needs_maintenance() {
     const std::lock_guard lock{reader_mutex_};
-    return reader_.integer("SELECT EXISTS (SELECT 1 FROM " EVENT_RELAY_BLOCKED
-                           ") "
-                           "OR EXISTS (SELECT 1 FROM " EVENT_RELAY_KEPT " AND kept_until <= ?)",
-                           0, detail::integer_of(clock_.now())) != 0;
+    return reader_.integer(detail::statements::needs_maintenance, 0, sql::integer_of(time())) != 0;
   }
 
-  // Made once; afterwards an idle worker need not wait here for one that writes.
+  // The index is made once; after that an idle worker need not wait here for one that writes.
   void have_name_index() {
     if (has_name_index_) {
       return;
     }
-    const std::lock_guard lock{mutex_};
-    if (!has_name_index_) {
-      immediate_transaction all{database_};
-      detail::make_name_index(database_);
-      all.commit();
-      has_name_index_ = true;
-    }
+    in_transaction([&](session& on) {
+      on.execute(detail::statements::create_name_index);
+      return true;
+    });
+    has_name_index_ = true;
   }
 
-  // A look that needs no write lock, so that idle workers hold up nobody.
+  // It needs no write lock, so that idle workers hold up nobody.
   bool has_claimable(exchange_result& result, const claim_request& request) {
     if (request.limit > 0) {
       const std::lock_guard lock{reader_mutex_};
-      const read_transaction one_instant{reader_};
-      detail::look_ahead(reader_, result, request);
+      const read_transaction one_instant{reader_.database()};
+      detail::scan(reader_, result, request);
     }
-    return (result.next_due && *result.next_due <= clock_.now()) ||
+    return (result.next_due && *result.next_due <= time()) ||
            (request.kind == claim_kind::orphan && result.orphans_waiting);
   }
 
+  template <class Body>
+  auto in_transaction(Body body) {
+    const std::lock_guard lock{writer_mutex_};
+    immediate_transaction all{writer_.database()};
+    auto result = body(writer_);
+    all.commit();
+    return result;
+  }
+
+  template <class Body>
+  auto at_one_instant(Body body) {
+    const std::lock_guard lock{operators_mutex_};
+    const read_transaction one_instant{operators_.database()};
+    return body(operators_);
+  }
+
+  instant time() const { return clock_.now(); }
+  void has_redriven() {}
+
   store_options options_;
   Clock clock_;
-  std::mutex mutex_;  // of the connection that writes
-  connection database_;
-  std::mutex reader_mutex_;  // of the one that looks, which a host's transaction never keeps waiting
-  connection reader_;
-  std::mutex operators_mutex_;  // of the one for operators, whose looks may take long and keep no worker waiting
-  connection operators_;
+  std::mutex writer_mutex_;
+  session writer_;
+  std::mutex reader_mutex_;
+  session reader_;  // for scans, which a host's transaction never keeps waiting
+  std::mutex operators_mutex_;
+  session operators_;  // for operators, whose reads may take long and keep no worker waiting
   std::filesystem::path file_;
   std::shared_ptr<wake_signal> signal_ = std::make_shared<wake_signal>();
-  std::shared_ptr<host_connections> hosts_;
-  std::string swept_to_;
+  std::shared_ptr<commit_hooks> hooks_;
   std::atomic<bool> has_name_index_ = false;
   bool has_warned_ = false;
 };

@@ -17,7 +17,7 @@ struct store_options {
   /// Of the library's own commits; how sure a host's commit is, the host's connection says. Full, for an
   /// effect that is stored as done must not be undone by a loss of power.
   synchronous durability = synchronous::full;
-  /// How long a transaction of the library waits for its turn in this process, and then for another's lock,
+  /// How long a transaction of the library waits in the queue of this process, and then for another's lock,
   /// until it fails as `busy`. Well below a lease, so that a heartbeat comes in time.
   std::chrono::milliseconds busy_timeout{std::chrono::seconds{5}};
   /// Failures that are kept of each event, the last ones: enough to see what goes wrong, and bounded.

@@ -175,7 +175,7 @@ class memory_rows {
     }
   }
 
-  void look_ahead(exchange_result& result, const claim_request& request) const {
+  void scan(exchange_result& result, const claim_request& request) const {
     const auto is_used_up = [&](const std::string& name) {
       const auto claimed = std::count_if(result.claimed.begin(), result.claimed.end(),
                                          [&](const claimed_event& each) { return each.record.name == name; });

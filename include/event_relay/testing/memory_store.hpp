@@ -83,7 +83,7 @@ class memory_store {
     if (request.limit > 0) {
       rows_.expire(clock_.now());
       rows_.claim(result, request, clock_.now());
-      rows_.look_ahead(result, request);
+      rows_.scan(result, request);
     }
     if (leaves_work(settlements, result, request)) {
       signal_->wake();

@@ -449,7 +449,7 @@ TEST_CASE("throw_error: the cause, the step, SQLite's own text and its precise c
   const store_refusal precise = store_refusal_of([&] { sqlite::throw_error(file.first.handle(), code, "doing this"); });
   CHECK(precise.cause == store_errc::rejected);
   CHECK(precise.text ==
-        fmt::format("sqlite, doing this: UNIQUE constraint failed: once.id (result code {}): the database refused",
+        fmt::format("sqlite, doing this: UNIQUE constraint failed: once.id (result code {}): rejected by the database",
                     SQLITE_CONSTRAINT_PRIMARYKEY));
 
   const store_refusal closed = store_refusal_of([] { sqlite::throw_error(nullptr, SQLITE_FULL, "doing that"); });

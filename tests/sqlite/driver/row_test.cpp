@@ -53,18 +53,18 @@ TEST_CASE("row: columns of every kind, read by place") {
 TEST_CASE("row: columns of every kind, by name, in any order and again") {
   database_file file;
   int rows = 0;
-  file.first.query("SELECT 42 AS number, 'text' AS word, NULL AS nothing, 0.5 AS half", [&](const sqlite::row& each) {
+  file.first.query("SELECT 42 AS number, 'text' AS word, NULL AS absent, 0.5 AS half", [&](const sqlite::row& each) {
     ++rows;
     CHECK(each.real("half") == 0.5);
     CHECK(each.integer("number") == 42);
     CHECK(each.integer("number") == 42);
     CHECK(each.text("word") == "text");
-    CHECK(each.is_null("nothing"));
+    CHECK(each.is_null("absent"));
     CHECK_FALSE(each.is_null("word"));
     CHECK(each.optional_integer("number") == std::optional<std::int64_t>{42});
-    CHECK_FALSE(each.optional_integer("nothing").has_value());
+    CHECK_FALSE(each.optional_integer("absent").has_value());
     CHECK(each.optional_text("word") == std::optional<std::string>{"text"});
-    CHECK_FALSE(each.optional_text("nothing").has_value());
+    CHECK_FALSE(each.optional_text("absent").has_value());
   });
   CHECK(rows == 1);
 }

@@ -65,6 +65,9 @@ class statement {
     }
   }
 
+  /// For what it does not offer. It must be reset after use.
+  sqlite3_stmt* handle() const { return prepared_.get(); }
+
   /// Runs it to its end. `parameters` take the places of the "?", or of ?1, ?2 and so on.
   template <parameter... Parameters>
   void execute(const Parameters&... parameters) {
