@@ -19,7 +19,7 @@ namespace event_relay::postgres {
 /// quick, and for a twentieth of the time when they are slow. Used by one thread at a time.
 class claim_cursor {
  public:
-  static constexpr std::int64_t from_the_start = std::numeric_limits<std::int64_t>::min();
+  static constexpr std::int64_t from_the_start = (std::numeric_limits<std::int64_t>::min)();
 
   /// The least position to scan.
   std::int64_t begin(instant now) {

@@ -58,7 +58,7 @@ inline queue_metrics read_metrics(session& on, const clock_override& time) {
         metrics.scheduled = count("scheduled");
         metrics.blocked = count("blocked");
         if (const auto oldest = sql::optional_instant(at, "oldest"); oldest && *oldest <= metrics.at) {
-          metrics.oldest_lag = metrics.at - std::max(*oldest, min_instant);
+          metrics.oldest_lag = metrics.at - (std::max)(*oldest, min_instant);
         }
         metrics.leased = count("leased");
         metrics.orphans = count("orphans");

@@ -58,7 +58,7 @@ inline std::vector<std::int64_t> ready_within_limits(session& on, const claim_re
     }
   });
   std::sort(found.begin(), found.end());
-  found.resize(std::min(found.size(), request.limit));
+  found.resize((std::min)(found.size(), request.limit));
   std::vector<std::int64_t> rows;
   rows.reserve(found.size());
   for (const auto& [due, row] : found) {

@@ -43,7 +43,7 @@ inline queue_metrics read_metrics(session& on, instant now) {
   queue_metrics metrics{.at = now};
   metrics.ready = count(statements::count_ready, sql::integer_of(now));
   if (const auto oldest = earliest_of(on, statements::earliest_ready); oldest && *oldest <= now) {
-    metrics.oldest_lag = now - std::max(*oldest, min_instant);
+    metrics.oldest_lag = now - (std::max)(*oldest, min_instant);
   }
   metrics.scheduled = count(statements::count_scheduled, sql::integer_of(now));
   metrics.leased = count(statements::count_leased);

@@ -47,8 +47,8 @@ class connection {
       throw_error(opened, code, fmt::format("opening {}", path));
     }
     sqlite3_extended_result_codes(opened, 1);
-    const auto longest = std::chrono::milliseconds{std::numeric_limits<int>::max()};
-    sqlite3_busy_timeout(opened, static_cast<int>(std::min(busy_timeout, longest).count()));
+    const auto longest = std::chrono::milliseconds{(std::numeric_limits<int>::max)()};
+    sqlite3_busy_timeout(opened, static_cast<int>((std::min)(busy_timeout, longest).count()));
   }
 
   sqlite3* handle() const { return handle_.get(); }
